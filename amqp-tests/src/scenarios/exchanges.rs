@@ -1,0 +1,6 @@
+//! Scenarios: exchanges and routing.
+
+use crate::Scenario;
+
+/// The scenarios of this area.
+pub const ALL: &[Scenario] = &[];

@@ -1,0 +1,6 @@
+//! Scenarios: queue arguments.
+
+use crate::Scenario;
+
+/// The scenarios of this area.
+pub const ALL: &[Scenario] = &[];

@@ -1,0 +1,6 @@
+//! Scenarios: transactions and confirms.
+
+use crate::Scenario;
+
+/// The scenarios of this area.
+pub const ALL: &[Scenario] = &[];

@@ -1,0 +1,56 @@
+//! The one error of the suite: a sentence that says what was not as expected.
+
+use std::fmt;
+
+/// Why a scenario failed.
+#[derive(Clone, Debug)]
+pub struct Failure(pub String);
+
+/// A scenario's result.
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// A failure with this sentence.
+pub fn fail<T>(text: impl Into<String>) -> Result<T> {
+    Err(Failure(text.into()))
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        Self(format!("input/output: {e}"))
+    }
+}
+
+/// Fails the scenario unless the condition holds.
+#[macro_export]
+macro_rules! check {
+    ($cond:expr) => {
+        $crate::check!($cond, "{}", stringify!($cond))
+    };
+    ($cond:expr, $($text:tt)+) => {
+        if !$cond {
+            return $crate::suite::fail(format!("{}:{}: {}", file!(), line!(), format!($($text)+)));
+        }
+    };
+}
+
+/// Fails the scenario unless both are equal.
+#[macro_export]
+macro_rules! check_eq {
+    ($left:expr, $right:expr) => {
+        $crate::check_eq!($left, $right, "{} == {}", stringify!($left), stringify!($right))
+    };
+    ($left:expr, $right:expr, $($text:tt)+) => {{
+        let (left, right) = (&$left, &$right);
+        if *left != *right {
+            return $crate::suite::fail(format!(
+                "{}:{}: {}: {left:?} is not {right:?}", file!(), line!(), format!($($text)+)
+            ));
+        }
+    }};
+}

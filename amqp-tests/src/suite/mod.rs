@@ -1,0 +1,20 @@
+//! What runs scenarios: registry entry, context, private brokers, runner.
+
+mod broker;
+mod ctx;
+mod definitions;
+mod failure;
+mod process;
+mod rabbit;
+mod report;
+mod runner;
+mod scenario;
+
+pub use broker::{Broker, Brokers};
+pub use ctx::{Ctx, random_hex};
+pub use definitions::Definitions;
+pub use failure::{Failure, Result, fail};
+pub use process::{Process, free_port, free_ports};
+pub use report::{Outcome, Report, print_list};
+pub use runner::{Plan, Target, detect, run_all};
+pub use scenario::{Product, Scenario};

@@ -1,0 +1,96 @@
+//! A process that is ended by its id when its owner goes.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Result, fail};
+
+/// A child process; dropping it stops it.
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts a command with its output in a file.
+    pub fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let out = std::fs::File::create(log)?;
+        let err = out.try_clone()?;
+        let started = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
+        match started {
+            Ok(child) => Ok(Self { child }),
+            Err(e) => fail(format!("start {:?}: {e}", command.get_program())),
+        }
+    }
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let _ = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .stderr(Stdio::null())
+            .status();
+    }
+    /// The exit code if it has ended.
+    pub fn exited(&mut self) -> Option<i32> {
+        self.child
+            .try_wait()
+            .ok()
+            .flatten()
+            .map(|s| s.code().unwrap_or(-1))
+    }
+    /// Waits for its end; the exit code.
+    pub fn wait(&mut self, limit: Duration) -> Result<i32> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(code) = self.exited() {
+                return Ok(code);
+            }
+            if Instant::now() > deadline {
+                return fail(format!("process {} still runs after {limit:?}", self.pid()));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Process {
+    /// Ends it: SIGTERM, and SIGKILL if it does not heed that.
+    pub fn stop(&mut self) {
+        if self.exited().is_some() {
+            return;
+        }
+        self.signal("TERM");
+        if self.wait(Duration::from_secs(15)).is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A port of 127.0.0.1 that was free a moment ago.
+pub fn free_port() -> Result<u16> {
+    Ok(free_ports(1)?[0])
+}
+
+/// Several distinct ports that were free a moment ago.
+pub fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let listeners: std::io::Result<Vec<TcpListener>> = (0..count)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect();
+    let ports: std::io::Result<Vec<u16>> = listeners?
+        .iter()
+        .map(|l| Ok(l.local_addr()?.port()))
+        .collect();
+    Ok(ports?)
+}
