@@ -2,8 +2,8 @@
 
 This is how the suites make a network fail without asking anything of the
 broker: ``cut`` resets every connection (a crashed host), ``freeze`` stops
-forwarding and keeps the sockets open (a pulled cable), ``refuse`` takes no new
-connections (a broker that is down).
+forwarding and keeps the sockets open (a pulled cable), ``refuse`` stops
+listening (a broker that is down).
 """
 
 import socket
@@ -26,9 +26,7 @@ class Relay:
         self._lock = threading.Lock()
         self._flowing = threading.Event()
         self._flowing.set()
-        self._refusing = False
-        self._stopped = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._serve()
 
     def cut(self):
         """Resets every connection that is open now."""
@@ -45,30 +43,34 @@ class Relay:
     def thaw(self):
         self._flowing.set()
 
-    def refuse(self, refusing=True):
-        """While refusing, a new connection is reset at once."""
-        self._refusing = refusing
-
-    def stop(self):
-        self._stopped = True
+    def refuse(self):
+        """Stops listening: a new connection is refused until ``listen``."""
         # Wakes the accept, which closing alone does not.
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self._listener.close()
+
+    def listen(self):
+        """Listens again, on the same port."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._serve()
+
+    def stop(self):
+        self.refuse()
         self._flowing.set()
         self.cut()
 
-    def _accept(self):
-        while not self._stopped:
+    def _serve(self):
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener):
+        while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            if self._refusing:
-                _reset(client)
-                continue
             try:
                 server = socket.create_connection((HOST, PORT))
             except OSError:
