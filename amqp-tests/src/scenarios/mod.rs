@@ -2,11 +2,21 @@
 
 use crate::Scenario;
 
+mod basic_consume;
+mod basic_methods;
+mod channels;
+mod conn_close;
 mod conn_header;
+mod conn_start;
+mod conn_tune;
 mod dead_letter;
+mod exchange_methods;
 mod exchanges;
+mod frames;
+mod malformed;
 mod qos;
 mod queue_args;
+mod queue_methods;
 mod queue_args_equivalence;
 mod queue_args_quorum;
 mod queue_semantics;
@@ -19,6 +29,16 @@ mod tx_confirm;
 
 const AREAS: &[&[Scenario]] = &[
     conn_header::ALL,
+    conn_start::ALL,
+    conn_tune::ALL,
+    conn_close::ALL,
+    frames::ALL,
+    malformed::ALL,
+    channels::ALL,
+    exchange_methods::ALL,
+    queue_methods::ALL,
+    basic_methods::ALL,
+    basic_consume::ALL,
     qos::ALL,
     queue_args::ALL,
     queue_args_equivalence::ALL,

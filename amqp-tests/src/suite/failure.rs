@@ -46,11 +46,17 @@ macro_rules! check_eq {
         $crate::check_eq!($left, $right, "{} == {}", stringify!($left), stringify!($right))
     };
     ($left:expr, $right:expr, $($text:tt)+) => {{
-        let (left, right) = (&$left, &$right);
-        if *left != *right {
-            return $crate::suite::fail(format!(
-                "{}:{}: {}: {left:?} is not {right:?}", file!(), line!(), format!($($text)+)
-            ));
+        // A match, so that temporaries of both sides live long enough.
+        match (&$left, &$right) {
+            (left, right) => {
+                if *left != *right {
+                    let what = format!($($text)+);
+                    let place = format!("{}:{}", file!(), line!());
+                    return $crate::suite::fail(format!(
+                        "{place}: {what}: {left:?} is not {right:?}"
+                    ));
+                }
+            }
         }
     }};
 }
