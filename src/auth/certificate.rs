@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use x509_parser::prelude::*;
 
+use crate::config::{AuthSettings, CertificateLogin, CertificateSan};
+
 /// Where the user name stands in a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LoginFrom {
@@ -31,6 +33,25 @@ pub enum SanType {
     Email,
     /// A URI.
     Uri,
+}
+
+impl LoginFrom {
+    /// What the configuration says.
+    pub fn configured(settings: &AuthSettings) -> Self {
+        match settings.ssl_cert_login_from {
+            CertificateLogin::DistinguishedName => Self::DistinguishedName,
+            CertificateLogin::CommonName => Self::CommonName,
+            CertificateLogin::SubjectAlternativeName => {
+                let kind = match settings.ssl_cert_login_san_type {
+                    CertificateSan::Dns => SanType::Dns,
+                    CertificateSan::Ip => SanType::Ip,
+                    CertificateSan::Email => SanType::Email,
+                    CertificateSan::Uri => SanType::Uri,
+                };
+                Self::SubjectAlternativeName(kind, settings.ssl_cert_login_san_index)
+            }
+        }
+    }
 }
 
 /// Why a certificate names no user.
@@ -276,6 +297,19 @@ mod tests {
         assert!(user_name_of_certificate(der, san(SanType::Dns, 2)).is_err());
         let without = include_bytes!("testdata/plain.der");
         assert!(user_name_of_certificate(without, san(SanType::Dns, 0)).is_err());
+    }
+
+    #[test]
+    fn the_configuration_says_which_part() {
+        let mut settings = crate::config::Settings::default().auth;
+        assert_eq!(
+            LoginFrom::configured(&settings),
+            LoginFrom::DistinguishedName
+        );
+        settings.ssl_cert_login_from = CertificateLogin::SubjectAlternativeName;
+        settings.ssl_cert_login_san_type = CertificateSan::Email;
+        settings.ssl_cert_login_san_index = 2;
+        assert_eq!(LoginFrom::configured(&settings), san(SanType::Email, 2));
     }
 
     #[test]

@@ -1,0 +1,23 @@
+//! The table of every key this broker honours: name, default, what it allows, what it is for.
+//!
+//! `conf/leveret.conf` documents each of them, and a test holds the two together.
+
+mod broker;
+mod listeners;
+mod login;
+mod row;
+mod surroundings;
+
+pub use row::Key;
+
+/// Every honoured key, in the order of the documented file.
+pub fn all_keys() -> impl Iterator<Item = &'static Key> {
+    [
+        listeners::KEYS,
+        login::KEYS,
+        broker::KEYS,
+        surroundings::KEYS,
+    ]
+    .into_iter()
+    .flatten()
+}

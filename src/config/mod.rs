@@ -1,0 +1,30 @@
+//! The configuration: RabbitMQ's `key = value` files, its environment variables and the command
+//! line, merged into typed [`Settings`].
+//!
+//! Lowest to highest: defaults, configuration file, the files of the conf.d folder, environment,
+//! `--set`. Every key stands in one table (`keys`) with its default and what it allows. Pure: the
+//! files are read through [`Files`], which the caller implements.
+
+mod environment;
+mod error;
+mod grammar;
+mod key;
+mod keys;
+mod known;
+mod layers;
+mod load;
+mod nearest;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use keys::{Key, all_keys};
+pub use load::{Files, Loaded, Notice, Request, load};
+pub use settings::{
+    AmqpSettings, AuthSettings, CertificateLogin, CertificateSan, DefaultObjects, DiskLimit,
+    HttpListener, ListenerAddress, ListenerSettings, LogFormat, LogLevel, LogSettings, LogTarget,
+    MemoryLimit, NodeSettings, QueueType, ResourceSettings, Settings, TcpOptions, TlsSettings,
+    TlsVersion,
+};
