@@ -42,7 +42,7 @@ class ConsumerTest extends BrokerTest {
         Collector consumer = new Collector(channel);
         String tag = Broker.unique("tag");
         assertThat(channel.basicConsume(queue, true, tag, consumer)).isEqualTo(tag);
-        assertThat(consumer.getConsumerTag()).isEqualTo(tag);
+        assertThat(consumer.consumeOk.get(20, TimeUnit.SECONDS)).isEqualTo(tag);
     }
 
     @Test
