@@ -10,15 +10,17 @@ mod conn_header;
 mod conn_start;
 mod conn_tune;
 mod dead_letter;
+mod dead_letter_causes;
+mod dead_letter_repeat;
 mod exchange_methods;
 mod exchanges;
 mod frames;
 mod malformed;
 mod qos;
 mod queue_args;
-mod queue_methods;
 mod queue_args_equivalence;
 mod queue_args_quorum;
+mod queue_methods;
 mod queue_semantics;
 mod queue_semantics_consumers;
 mod queue_semantics_limits;
@@ -50,6 +52,8 @@ const AREAS: &[&[Scenario]] = &[
     queue_semantics_requeue::ALL,
     queue_semantics_ttl::ALL,
     dead_letter::ALL,
+    dead_letter_causes::ALL,
+    dead_letter_repeat::ALL,
     exchanges::ALL,
     tx_confirm::ALL,
 ];
