@@ -44,3 +44,16 @@ def tls_context(with_certificate=False):
     if with_certificate:
         context.load_cert_chain(os.environ["TLS_CERT"], os.environ["TLS_KEY"])
     return context
+
+
+def tls_files(with_certificate=False):
+    """The same as py-amqp's options."""
+    options = {
+        "ca_certs": os.environ["TLS_CA"],
+        "cert_reqs": ssl.CERT_REQUIRED,
+        "server_hostname": urllib.parse.urlsplit(AMQPS_URL).hostname,
+    }
+    if with_certificate:
+        options["certfile"] = os.environ["TLS_CERT"]
+        options["keyfile"] = os.environ["TLS_KEY"]
+    return options

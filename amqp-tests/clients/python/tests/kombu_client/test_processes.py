@@ -199,7 +199,7 @@ def test_pidbox_call_cast_and_multi_call(connection):
             client = Mailbox(namespace, type="fanout", accept=["json"])(asking)
             replies = client.multi_call("whoami", timeout=5, limit=2)
             assert sorted(next(iter(r.values()))["i am"] for r in replies) == ["one", "two"]
-            (only,) = client.call(["two"], "whoami", timeout=5, limit=1)
+            (only,) = client.call(["two"], "whoami", timeout=5)
             assert only == {"two": {"i am": "two"}}
             client.abcast("note", {"text": "hello"})
             until(lambda: len(casts) == 2, "both casts")
