@@ -1,0 +1,11 @@
+//! What was measured, for people and for programs: a table, bars to pass, JSON and a chart.
+
+mod bars;
+mod chart;
+mod results;
+mod table;
+
+pub use bars::print as print_bars;
+pub use chart::svg;
+pub use results::{Results, Side};
+pub use table::print as print_table;
