@@ -3,6 +3,8 @@ package leveret.clients.spring;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.ShutdownSignalException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +16,7 @@ import org.springframework.amqp.core.Message;
 import org.springframework.amqp.core.ReturnedMessage;
 import org.springframework.amqp.rabbit.connection.CachingConnectionFactory;
 import org.springframework.amqp.rabbit.connection.CachingConnectionFactory.ConfirmType;
+import org.springframework.amqp.rabbit.connection.ChannelListener;
 import org.springframework.amqp.rabbit.connection.CorrelationData;
 import org.springframework.amqp.rabbit.core.RabbitTemplate;
 import org.springframework.amqp.rabbit.listener.SimpleMessageListenerContainer;
@@ -82,13 +85,30 @@ class ConfirmsAndTransactionsTest extends SpringTest {
     }
 
     @Test
-    void aMissingExchangeIsANackWithTheReason() throws Exception {
+    void aMissingExchangeIsANackAndEndsTheChannel() throws Exception {
         RabbitTemplate confirming = correlated();
+        CompletableFuture<ShutdownSignalException> ended = new CompletableFuture<>();
+        ((CachingConnectionFactory) confirming.getConnectionFactory()).addChannelListener(new ChannelListener() {
+            @Override
+            public void onCreate(Channel channel, boolean transactional) {}
+
+            @Override
+            public void onShutDown(ShutdownSignalException signal) {
+                if (!signal.isInitiatedByApplication()) {
+                    ended.complete(signal);
+                }
+            }
+        });
         CorrelationData data = new CorrelationData();
         String missing = Broker.unique("missing");
         confirming.convertAndSend(missing, "k", "x", data);
         assertThat(confirm(data).ack()).isFalse();
-        assertThat(confirm(data).reason()).contains("NOT_FOUND - no exchange '" + missing + "'");
+        assertThat(ended.get(WAIT_MS, TimeUnit.MILLISECONDS))
+                .hasMessageContaining("NOT_FOUND - no exchange '" + missing + "'");
+        // The next channel is fine.
+        CorrelationData next = new CorrelationData();
+        confirming.convertAndSend("", queue(), "y", next);
+        assertThat(confirm(next).ack()).isTrue();
     }
 
     @Test
