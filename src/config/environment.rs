@@ -222,6 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn every_variable_sets_a_key_that_is_honoured_and_documented() {
+        let manual = include_str!("../../man/leveret.8");
+        let conf = include_str!("../../conf/leveret.conf");
+        for (variable, key) in ONE_KEY {
+            assert!(
+                crate::config::all_keys().any(|row| row.name == *key),
+                "{key}"
+            );
+            assert!(
+                manual.contains(variable) && conf.contains(variable),
+                "{variable}"
+            );
+        }
+    }
+
+    #[test]
     fn address_and_port_are_one_listener() {
         let listener = |pairs: &[_]| keys(pairs).remove(0).1;
         assert_eq!(listener(&[("RABBITMQ_NODE_PORT", "5673")]), "5673");

@@ -138,12 +138,15 @@ fn find(parts: &[String]) -> Option<(usize, &'static Key)> {
 }
 
 /// Pairs that set the same thing: of equal rank the first of a pair wins, as in RabbitMQ.
-const RIVALS: [(&str, &str); 2] = [
+const RIVALS: [(&str, &str); 5] = [
     (
         "vm_memory_high_watermark.relative",
         "vm_memory_high_watermark.absolute",
     ),
     ("disk_free_limit.relative", "disk_free_limit.absolute"),
+    ("load_definitions", "management.load_definitions"),
+    ("load_definitions", "definitions.local.path"),
+    ("management.load_definitions", "definitions.local.path"),
 ];
 
 /// A higher layer's setting silences a lower one's of the other name.

@@ -341,6 +341,45 @@ fn keys_without_effect_are_accepted_and_noted() {
     assert_eq!(loaded.settings.management.port, 1);
 }
 
+/// The keys that container images, charts and operators write most.
+#[test]
+fn configurations_of_the_field_start() {
+    let image = from_text("loopback_users.guest = false\nlog.console = true\n").unwrap();
+    assert!(image.notices.is_empty() && image.settings.auth.loopback_users.is_empty());
+    let chart = from_text(
+        "## Username and password\ndefault_user = user\ndefault_pass = 'CHANGE#ME'\n\
+         cluster_name = rabbit\nlisteners.tcp.default = 5672\ndefault_vhost = /\n\
+         default_permissions.configure = .*\ndisk_free_limit.relative = 1.0\n\
+         cluster_partition_handling = autoheal\nqueue_master_locator = min-masters\n\
+         cluster_formation.peer_discovery_backend = rabbit_peer_discovery_k8s\n\
+         cluster_formation.k8s.host = kubernetes.default\nmanagement.tcp.ip = 0.0.0.0\n\
+         auth_backends.1 = internal\nload_definitions = /app/d.json\n",
+    )
+    .unwrap();
+    assert_eq!(chart.settings.defaults.pass, "CHANGE#ME");
+    assert_eq!(
+        chart.settings.resources.disk_free_limit,
+        DiskLimit::Relative(1.0)
+    );
+    assert_eq!(
+        chart.settings.defaults.load_definitions.as_deref(),
+        Some("/app/d.json")
+    );
+    let older = settings("management.load_definitions = /d.json");
+    assert_eq!(older.defaults.load_definitions.as_deref(), Some("/d.json"));
+    let newer = "definitions.import_backend = local_filesystem\ndefinitions.local.path = /d\n";
+    assert_eq!(
+        settings(newer).defaults.load_definitions.as_deref(),
+        Some("/d")
+    );
+    let both = format!("{newer}load_definitions = /own\n");
+    assert_eq!(
+        settings(&both).defaults.load_definitions.as_deref(),
+        Some("/own")
+    );
+    assert!(fault("definitions.import_backend = https").contains("local_filesystem"));
+}
+
 #[test]
 fn keys_that_do_not_go_together_are_refused() {
     assert!(fault("listeners.ssl.1 = 5671").contains("certfile"));

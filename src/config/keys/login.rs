@@ -175,4 +175,25 @@ pub const KEYS: &[Key] = &[
         "Definitions exported by RabbitMQ or this broker, imported at start.",
         |s, _, v| put_some(&mut s.defaults.load_definitions, text(v)),
     ),
+    Key::new(
+        "management.load_definitions",
+        Unset,
+        "the path of a file, or of a folder of *.json files",
+        "An older name of load_definitions.",
+        |s, _, v| put_some(&mut s.defaults.load_definitions, text(v)),
+    ),
+    Key::new(
+        "definitions.local.path",
+        Unset,
+        "the path of a file, or of a folder of *.json files",
+        "Another name of load_definitions.",
+        |s, _, v| put_some(&mut s.defaults.load_definitions, text(v)),
+    ),
+    Key::new(
+        "definitions.import_backend",
+        Value("local_filesystem"),
+        "local_filesystem",
+        "Where definitions.local.path is looked for; RabbitMQ's https is not supported.",
+        |_, _, v| (v == "local_filesystem").then_some(()),
+    ),
 ];
