@@ -169,6 +169,14 @@ impl Channel {
         check(&Closed::of(&close), code, cause, &text.into())?;
         self.conn.send(self.id, &method("channel.close-ok"))
     }
+    /// Waits for channel.close with one of these codes, any text.
+    pub fn expect_close_any(&self, codes: &[u16], cause: (u16, u16)) -> Result<()> {
+        let got = Closed::of(&self.conn.wait_method(self.id, "channel.close")?);
+        if !codes.contains(&got.code) || got.cause != cause {
+            return fail(format!("closed with {got}; expected one of {codes:?}"));
+        }
+        self.conn.send(self.id, &method("channel.close-ok"))
+    }
     /// Sends `method` and expects that it closes the channel.
     pub fn refused(&self, m: &Method, code: u16, text: impl Into<Text>) -> Result<()> {
         self.send(m)?;

@@ -9,24 +9,34 @@ mod conn_close;
 mod conn_header;
 mod conn_start;
 mod conn_tune;
+mod content;
 mod dead_letter;
 mod dead_letter_causes;
 mod dead_letter_repeat;
 mod exchange_methods;
 mod exchanges;
+mod exchanges_alternate;
+mod exchanges_bindings;
+mod exchanges_cc;
+mod exchanges_hash;
+mod exchanges_headers;
+mod exchanges_topic;
 mod frames;
+mod hostile;
 mod malformed;
+mod permissions;
 mod qos;
 mod queue_args;
+mod queue_methods;
 mod queue_args_equivalence;
 mod queue_args_quorum;
-mod queue_methods;
 mod queue_semantics;
 mod queue_semantics_consumers;
 mod queue_semantics_limits;
 mod queue_semantics_priority;
 mod queue_semantics_requeue;
 mod queue_semantics_ttl;
+mod settings;
 mod tx_confirm;
 
 const AREAS: &[&[Scenario]] = &[
@@ -41,6 +51,10 @@ const AREAS: &[&[Scenario]] = &[
     queue_methods::ALL,
     basic_methods::ALL,
     basic_consume::ALL,
+    content::ALL,
+    permissions::ALL,
+    settings::ALL,
+    hostile::ALL,
     qos::ALL,
     queue_args::ALL,
     queue_args_equivalence::ALL,
@@ -55,6 +69,12 @@ const AREAS: &[&[Scenario]] = &[
     dead_letter_causes::ALL,
     dead_letter_repeat::ALL,
     exchanges::ALL,
+    exchanges_alternate::ALL,
+    exchanges_bindings::ALL,
+    exchanges_cc::ALL,
+    exchanges_hash::ALL,
+    exchanges_headers::ALL,
+    exchanges_topic::ALL,
     tx_confirm::ALL,
 ];
 

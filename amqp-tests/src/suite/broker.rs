@@ -66,7 +66,10 @@ impl Drop for Broker {
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .stop();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        // AMQP_TESTS_KEEP leaves folders and logs behind, to look at.
+        if std::env::var_os("AMQP_TESTS_KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub use broker::{Broker, Brokers};
 pub use ctx::{Ctx, random_hex};
 pub use definitions::Definitions;
 pub use failure::{Failure, Result, fail};
-pub use process::{Process, free_port, free_ports};
+pub use process::{end_leftovers, Process, free_port, free_ports};
 pub use report::{Outcome, Report, print_list};
 pub use runner::{Plan, Target, detect, run_all};
 pub use scenario::{Product, Scenario};

@@ -3,9 +3,28 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::{Result, fail};
+
+/// Ids of processes that were started and have not been seen to end.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Ends what still runs when a run is over: processes whose owner hangs.
+pub fn end_leftovers() {
+    for pid in RUNNING.lock().unwrap_or_else(|e| e.into_inner()).drain(..) {
+        send_signal(pid, "TERM");
+    }
+}
+
+fn send_signal(pid: u32, name: &str) {
+    let _ = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .stderr(Stdio::null())
+        .status();
+}
 
 /// A child process; dropping it stops it.
 pub struct Process {
@@ -19,7 +38,13 @@ impl Process {
         let err = out.try_clone()?;
         let started = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
         match started {
-            Ok(child) => Ok(Self { child }),
+            Ok(child) => {
+                RUNNING
+                    .lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .push(child.id());
+                Ok(Self { child })
+            }
             Err(e) => fail(format!("start {:?}: {e}", command.get_program())),
         }
     }
@@ -29,11 +54,7 @@ impl Process {
     }
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let _ = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.pid().to_string())
-            .stderr(Stdio::null())
-            .status();
+        send_signal(self.pid(), name);
     }
     /// The exit code if it has ended.
     pub fn exited(&mut self) -> Option<i32> {
@@ -67,7 +88,7 @@ impl Process {
         self.signal("TERM");
         if self.wait(Duration::from_secs(15)).is_err() {
             let _ = self.child.kill();
-            let _ = self.child.wait();
+            let _ = self.wait(Duration::from_secs(5));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::ctx::clean_up;
-use super::{Brokers, Ctx, Failure, Outcome, Product, Report, Result, Scenario};
+use super::{Brokers, Ctx, Failure, Outcome, Product, Report, Result, Scenario, end_leftovers};
 use crate::client::{Conn, Url};
 
 /// A broker to run on.
@@ -74,6 +74,8 @@ pub fn run_all(plan: &Plan) -> Report {
         }
     });
     brokers.stop();
+    drop(brokers);
+    end_leftovers();
     let _ = panic::take_hook();
     report.into_inner().unwrap_or_else(|e| e.into_inner())
 }
