@@ -38,6 +38,8 @@ mod queue_semantics_requeue;
 mod queue_semantics_ttl;
 mod settings;
 mod tx_confirm;
+mod tx_confirm_reply_to;
+mod tx_confirm_tx;
 
 const AREAS: &[&[Scenario]] = &[
     conn_header::ALL,
@@ -76,6 +78,8 @@ const AREAS: &[&[Scenario]] = &[
     exchanges_headers::ALL,
     exchanges_topic::ALL,
     tx_confirm::ALL,
+    tx_confirm_reply_to::ALL,
+    tx_confirm_tx::ALL,
 ];
 
 /// Every scenario.
