@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use amqp_tests::client::Url;
-use amqp_tests::suite::{Plan, Product, Result, Target, detect, fail, print_list, run_all};
+use amqp_tests::suite::{
+    Plan, Product, Result, Target, detect, fail, free_ports, print_list, run_all,
+};
 use amqp_tests::{Scenario, scenarios};
 
 const USAGE: &str = "scenarios [--url URL] [--broker-bin FILE] [--oracle-url URL] \
@@ -16,7 +18,8 @@ const USAGE: &str = "scenarios [--url URL] [--broker-bin FILE] [--oracle-url URL
   --list            print ids, rules and sources, run nothing
   --json FILE       write the results there
   --threads N       scenarios at a time (8)
-  --repeat N        run everything N times";
+  --repeat N        run everything N times
+  --free-ports N    print N free ports, run nothing";
 
 #[derive(Default)]
 struct Args {
@@ -29,6 +32,7 @@ struct Args {
     json: Option<String>,
     threads: usize,
     repeat: usize,
+    free_ports: usize,
 }
 
 fn parse() -> Result<Args> {
@@ -60,6 +64,7 @@ fn parse() -> Result<Args> {
             "--json" => args.json = Some(value()?),
             "--threads" => args.threads = number(value()?)?,
             "--repeat" => args.repeat = number(value()?)?,
+            "--free-ports" => args.free_ports = number(value()?)?,
             _ => return fail(format!("unknown argument {word}\n{USAGE}")),
         }
     }
@@ -100,6 +105,12 @@ fn target(url: &str, product: Option<Product>, binary: Option<&String>) -> Resul
 
 fn run() -> Result<bool> {
     let args = parse()?;
+    if args.free_ports > 0 {
+        free_ports(args.free_ports)?
+            .iter()
+            .for_each(|port| println!("{port}"));
+        return Ok(true);
+    }
     let scenarios = chosen(&args)?;
     if args.list {
         print_list(&scenarios);
@@ -124,9 +135,12 @@ fn run() -> Result<bool> {
     if let Some(file) = &args.json {
         std::fs::write(file, report.json())?;
     }
-    let (passed, failed) = report.counts();
+    let (passed, failed, not_run) = report.counts();
     for (label, count) in report.by_column() {
-        println!("{label}: {count} of {}", passed + failed);
+        println!("{label}: {count} of {}", passed + failed + not_run);
+    }
+    if not_run > 0 {
+        println!("{not_run} not run");
     }
     println!("{passed} passed, {failed} failed");
     Ok(failed == 0 && passed > 0)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::rabbit::Rabbit;
-use super::{Process, Product, Result, Target, fail, free_ports, random_hex};
+use super::{Process, Product, Result, Target, fail, free_ports, not_run, random_hex};
 use crate::client::{Conn, Url};
 
 /// A running private broker; dropping it stops it by its process id.
@@ -141,7 +141,7 @@ impl Brokers {
 
 fn leveret(target: &Target, folder: PathBuf, ports: &[u16], conf: &str) -> Result<Broker> {
     let Some(binary) = &target.binary else {
-        return fail("needs its own broker: give --broker-bin");
+        return not_run("needs a broker of its own (--broker-bin)");
     };
     let file = folder.join("leveret.conf");
     std::fs::write(&file, conf)?;

@@ -6,6 +6,21 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub struct Failure(pub String);
 
+impl Failure {
+    /// Whether the scenario could not be tried at all: nothing to start its
+    /// own broker with.
+    pub fn not_run(&self) -> bool {
+        self.0.starts_with(NOT_RUN)
+    }
+}
+
+const NOT_RUN: &str = "not run: ";
+
+/// Says that a scenario cannot be tried here, and what it would need.
+pub fn not_run<T>(needs: &str) -> Result<T> {
+    fail(format!("{NOT_RUN}{needs}"))
+}
+
 /// A scenario's result.
 pub type Result<T = ()> = std::result::Result<T, Failure>;
 

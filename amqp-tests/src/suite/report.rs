@@ -19,6 +19,13 @@ impl Outcome {
     pub fn new(result: Result, spent: Duration) -> Self {
         Self { result, spent }
     }
+    fn word(&self) -> &'static str {
+        match &self.result {
+            Ok(()) => "ok",
+            Err(e) if e.not_run() => "not run",
+            Err(_) => "FAILED",
+        }
+    }
 }
 
 /// All outcomes so far.
@@ -53,15 +60,7 @@ impl Report {
     pub fn add(&mut self, scenario: &Scenario, outcomes: Vec<Outcome>) {
         let mut line = format!("{:width$}", scenario.id, width = self.width);
         for outcome in &outcomes {
-            let _ = write!(
-                line,
-                "  {:>10}",
-                if outcome.result.is_ok() {
-                    "ok"
-                } else {
-                    "FAILED"
-                }
-            );
+            let _ = write!(line, "  {:>10}", outcome.word());
         }
         if scenario.deviation.is_some() {
             line.push_str("  (deviation)");
@@ -74,11 +73,18 @@ impl Report {
         println!("{line}");
         self.rows.push((*scenario, outcomes));
     }
-    /// Scenarios that passed on every broker, and the others.
-    pub fn counts(&self) -> (usize, usize) {
+    /// Scenarios that passed on every broker, that failed on any, and that
+    /// could not be run.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let failed = |o: &Outcome| o.result.as_ref().is_err_and(|e| !e.not_run());
+        let any_failed = self
+            .rows
+            .iter()
+            .filter(|(_, o)| o.iter().any(failed))
+            .count();
         let good = |o: &[Outcome]| o.iter().all(|o| o.result.is_ok());
         let passed = self.rows.iter().filter(|(_, o)| good(o)).count();
-        (passed, self.rows.len() - passed)
+        (passed, any_failed, self.rows.len() - passed - any_failed)
     }
     /// How many passed in each column.
     pub fn by_column(&self) -> Vec<(String, usize)> {
