@@ -128,7 +128,7 @@ impl Client {
         }
     }
 
-    /// Waits for one method; anything but contents and heartbeats in between is an error.
+    /// Waits for one method; anything but contents, cancellations and heartbeats in between is an error.
     pub fn expect(&mut self, wanted: MethodId) -> Result<Vec<u8>> {
         loop {
             let (kind, payload) = self.next_frame()?;
@@ -138,7 +138,8 @@ impl Client {
             let (got, arguments) = wire::method_id(&payload).context("short method frame")?;
             match got {
                 got if got == wanted => return Ok(arguments.to_vec()),
-                id::BASIC_DELIVER => {}
+                // A queue that is deleted takes its consumers along, and says so.
+                id::BASIC_DELIVER | id::BASIC_CANCEL => {}
                 got => return Err(unexpected(got, arguments)),
             }
         }

@@ -95,6 +95,9 @@ struct RunArgs {
     /// Scenarios or groups, separated by commas; all unless given.
     #[arg(long, value_delimiter = ',')]
     scenario: Vec<String>,
+    /// Run each scenario so often on each side and report the middle one by cost.
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
     /// Write everything measured to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -199,6 +202,7 @@ fn run(arguments: RunArgs) -> Result<()> {
         target,
         versus,
         floor: arguments.floor,
+        rounds: arguments.rounds.max(1),
         scenarios: arguments.scenario,
         options: arguments.sizes.into(),
         json: arguments.json,

@@ -21,6 +21,8 @@ pub struct Order {
     pub versus: Option<Target>,
     /// Whether the floor runs too.
     pub floor: bool,
+    /// How often each scenario runs on each side; the middle one by cost is reported.
+    pub rounds: usize,
     /// Names or groups; empty for all.
     pub scenarios: Vec<String>,
     /// Sizes.
@@ -50,7 +52,8 @@ pub fn run(order: &Order) -> Result<()> {
         }
     }
     for scenario in &chosen {
-        for (side, target) in &sides {
+        // Rounds alternate between the sides, so that a busy minute hits all of them.
+        for (side, target) in (0..order.rounds).flat_map(|_| &sides) {
             if target.is_floor && !scenario.suits_floor() {
                 continue;
             }

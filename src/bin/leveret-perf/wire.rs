@@ -51,6 +51,7 @@ pub mod id {
     pub const BASIC_QOS_OK: MethodId = (60, 11);
     pub const BASIC_CONSUME: MethodId = (60, 20);
     pub const BASIC_CONSUME_OK: MethodId = (60, 21);
+    pub const BASIC_CANCEL: MethodId = (60, 30);
     pub const BASIC_PUBLISH: MethodId = (60, 40);
     pub const BASIC_DELIVER: MethodId = (60, 60);
     pub const BASIC_ACK: MethodId = (60, 80);

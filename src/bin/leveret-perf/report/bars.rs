@@ -85,6 +85,22 @@ fn multiples_of_floor(results: &Results, bars: &mut Vec<Bar>) {
             });
         }
     }
+    let floor_1k = results
+        .row("transient-1k")
+        .and_then(|row| Some(row.on(Side::Floor)?.cpu_us));
+    let confirms = results
+        .row("confirms-1k")
+        .and_then(|row| Some(row.on(Side::Target)?.cpu_us));
+    if let (Some(floor), Some(confirms)) = (floor_1k, confirms)
+        && floor > 0.0
+    {
+        bars.push(Bar {
+            what: "CPU of confirms-1k against the unconfirmed floor".to_owned(),
+            found: confirms / floor,
+            bound: 2.5,
+            unit: "x floor",
+        });
+    }
     if let Some(row) = results.row("fan-out-10")
         && let Some(target) = row.on(Side::Target)
     {

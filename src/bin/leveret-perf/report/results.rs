@@ -20,8 +20,8 @@ pub enum Side {
 pub struct Row {
     /// Row name.
     pub name: String,
-    /// Measurements in the order of [`Side`].
-    sides: [Option<Measurement>; 3],
+    /// Measurements in the order of [`Side`], a side's several rounds by their cost.
+    sides: [Vec<Measurement>; 3],
 }
 
 impl Row {
@@ -30,9 +30,19 @@ impl Row {
         self.any(side).filter(|found| found.failure.is_none())
     }
 
-    /// The measurement of one side, failed or not.
+    /// The measurement of one side, failed or not: of several rounds a failed one, else the
+    /// middle one by cost.
     pub fn any(&self, side: Side) -> Option<&Measurement> {
-        self.sides.get(side as usize)?.as_ref()
+        let rounds = self.sides.get(side as usize)?;
+        let failed = rounds.iter().find(|round| round.failure.is_some());
+        failed.or_else(|| rounds.get(rounds.len().saturating_sub(1) / 2))
+    }
+
+    fn add(&mut self, side: Side, measurement: Measurement) {
+        if let Some(rounds) = self.sides.get_mut(side as usize) {
+            rounds.push(measurement);
+            rounds.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
+        }
     }
 
     /// Processor time of one side as a multiple of another's.
@@ -65,9 +75,8 @@ impl Results {
             });
             self.rows.len() - 1
         });
-        let row = self.rows.get_mut(index);
-        if let Some(place) = row.and_then(|row| row.sides.get_mut(side as usize)) {
-            *place = Some(measurement);
+        if let Some(row) = self.rows.get_mut(index) {
+            row.add(side, measurement);
         }
     }
 
@@ -119,4 +128,30 @@ fn row_json(row: &Row) -> Value {
         "versus_cpu_x_target": row.cpu_ratio(Side::Versus, Side::Target),
         "versus_cpu_x_floor": row.cpu_ratio(Side::Versus, Side::Floor),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Results, Side};
+    use crate::measurement::Measurement;
+
+    #[test]
+    fn of_several_rounds_the_middle_one_counts_and_a_failure_is_never_hidden() {
+        let mut results = Results::default();
+        for cpu_us in [3.0, 9.0, 1.0] {
+            let round = Measurement {
+                name: "row".into(),
+                cpu_us,
+                ..Measurement::default()
+            };
+            results.add(Side::Target, round);
+        }
+        let row = results.row("row").unwrap();
+        assert_eq!(row.on(Side::Target).unwrap().cpu_us, 3.0);
+        assert!(row.on(Side::Floor).is_none());
+        assert!(results.failures().is_empty());
+        results.add(Side::Target, Measurement::failed("row", "lost".into()));
+        assert!(results.row("row").unwrap().on(Side::Target).is_none());
+        assert_eq!(results.failures().len(), 1);
+    }
 }

@@ -77,7 +77,7 @@ impl Scenario {
                 let row = reading.row(self.name, shape.size, count);
                 Ok(vec![row.with_latencies(&latencies)])
             }
-            Work::ReplyQueues => reply_queues::run(self.name, target, options),
+            Work::ReplyQueues => reply_queues::run(target, options),
             Work::Objects => objects::run(target, options),
             Work::Backlog => backlog::run(target, options),
             Work::Idle => connections::idle(self.name, target, options),
@@ -226,25 +226,16 @@ pub fn catalogue(options: &Options) -> Vec<Scenario> {
                 ..base
             },
         ),
-        other(
-            "reply-queues",
-            "1,000 exclusive queues a second come and go beside a steady publisher",
-            Work::ReplyQueues,
-        ),
-        other(
-            "objects",
-            "declaring and binding with many queues there already",
-            Work::Objects,
-        ),
-        other(
-            "backlog",
-            "fill a queue with 16 B messages, then drain it",
-            Work::Backlog,
-        ),
+        // Memory is weighed before what makes a broker grow.
         other(
             "idle",
             "memory of idle connections with one channel and one consumer",
             Work::Idle,
+        ),
+        other(
+            "reply-queues",
+            "1,000 exclusive queues a second come and go beside a steady publisher",
+            Work::ReplyQueues,
         ),
         other(
             "connection-churn",
@@ -257,9 +248,19 @@ pub fn catalogue(options: &Options) -> Vec<Scenario> {
             Work::ChannelChurn,
         ),
         other(
+            "objects",
+            "declaring and binding with many queues there already",
+            Work::Objects,
+        ),
+        other(
             "held",
             "many messages pass through a queue while one is held unacked",
             Work::Held,
+        ),
+        other(
+            "backlog",
+            "fill a queue with 16 B messages, then drain it",
+            Work::Backlog,
         ),
     ]
 }

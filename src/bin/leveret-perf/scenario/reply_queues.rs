@@ -24,7 +24,7 @@ const RATE: u64 = 1000;
 const GROUP: u64 = 10;
 
 /// The publisher alone, the churn alone and both.
-pub fn run(name: &str, target: &Target, options: &Options) -> Result<Vec<Measurement>> {
+pub fn run(target: &Target, options: &Options) -> Result<Vec<Measurement>> {
     let shape = Shape {
         size: 16,
         queues: 1,
@@ -45,7 +45,6 @@ pub fn run(name: &str, target: &Target, options: &Options) -> Result<Vec<Measure
     let queues = churn.count() - before;
     let reading = meter.stop()?;
     churn.stop()?;
-    let churn_cores = reading.row(name, 0, queues).broker_cores;
     let churn_row = reading.row("reply-queues-churn", 0, queues);
 
     let mut stream = Stream::start(&shape, target, options)?;
@@ -64,7 +63,9 @@ pub fn run(name: &str, target: &Target, options: &Options) -> Result<Vec<Measure
     churn.stop()?;
     let both = both.with_latencies(&stream.finish()?);
 
-    let own = (both.broker_cores - churn_cores) * both.seconds * 1e6 / both.count.max(1) as f64;
+    // By the queue, because a slow broker does not reach the same rate twice.
+    let total = both.cpu_us * both.count as f64;
+    let own = (total - churn_row.cpu_us * queues as f64) / both.count.max(1) as f64;
     let ratio = own / alone.cpu_us.max(1e-9);
     let rate = queues as f64 / both.seconds;
     let both = both
@@ -137,7 +138,7 @@ fn churn(mut client: Client, shared: &Shared) -> Result<()> {
             }
             match wire::method_id(&payload).context("short method frame")? {
                 (id::BASIC_DELIVER, _) => replies += 1,
-                (id::QUEUE_DECLARE_OK | id::BASIC_CONSUME_OK, _) => {}
+                (id::QUEUE_DECLARE_OK | id::BASIC_CONSUME_OK | id::BASIC_CANCEL, _) => {}
                 (method, arguments) => return Err(crate::client::unexpected(method, arguments)),
             }
         }
