@@ -174,6 +174,40 @@ pub const ALL: &[Scenario] = &[
         quorum,
     ),
     Scenario::new(
+        "dlx.quorum.no-count",
+        "a dead letter of a quorum queue does not carry x-delivery-count",
+        "RabbitMQ",
+        |ctx| {
+            let t = Trio::new(ctx, |q| q.durable().arg("x-queue-type", "quorum"))?;
+            put(&t.ch, &t.q, &["m"])?;
+            let d = t.ch.wait_get(&t.q)?;
+            t.ch.nack(d.tag, false, true)?;
+            let headers = t.rejected()?.props.headers.unwrap_or_default();
+            check_eq!(headers.get("x-delivery-count"), None);
+            Ok(())
+        },
+    ),
+    Scenario::new(
+        "dlx.at-least-once.moved",
+        "at-least-once dead-lettering of a quorum queue brings the message with its x-death",
+        SOURCE,
+        |ctx| {
+            let t = at_least_once(ctx)?;
+            t.ch.declare(&t.dead)?;
+            t.ch.bind(&t.dead, &t.x, "")?;
+            put(&t.ch, &t.q, &["m"])?;
+            let d = t.ch.wait_get(&t.q)?;
+            t.ch.reject(d.tag, false)?;
+            reason(&t, "m", "rejected")
+        },
+    ),
+    Scenario::new(
+        "dlx.at-least-once.counted",
+        "what at-least-once cannot route stays at the source and counts in its length",
+        SOURCE,
+        at_least_once_counted,
+    ),
+    Scenario::new(
         "dlx.not.acked",
         "an acknowledged message dead-letters nowhere, nor does a requeued one",
         SOURCE,
@@ -348,6 +382,41 @@ fn quorum(ctx: &mut Ctx) -> Result {
     let props = Props::new().expiration("30");
     put_all(&t.ch, &[Publish::to_queue(&t.q).body("3").props(props)])?;
     reason(&t, "3", "expired")
+}
+
+fn at_least_once(ctx: &mut Ctx) -> Result<Trio> {
+    Trio::bare(ctx, "fanout", |q| {
+        q.durable()
+            .arg("x-queue-type", "quorum")
+            .arg("x-dead-letter-strategy", "at-least-once")
+            .arg("x-overflow", "reject-publish")
+            .arg("x-max-length", 3)
+    })
+}
+
+fn at_least_once_counted(ctx: &mut Ctx) -> Result {
+    let t = at_least_once(ctx)?;
+    put(&t.ch, &t.q, &["1", "2", "3"])?;
+    for _ in 0..3 {
+        let d = t.ch.wait_get(&t.q)?;
+        t.ch.reject(d.tag, false)?;
+    }
+    t.ch.wait_messages(&t.q, 0)?;
+    t.ch.confirm_select()?;
+    // RabbitMQ takes one or two more than the limit before it refuses.
+    let mut taken = 0;
+    for seq in 1..=10 {
+        t.ch.publish("", &t.q, "more")?;
+        match t.ch.confirms(seq, seq)?[0] {
+            true => taken += 1,
+            false => break,
+        }
+    }
+    check!(
+        taken < 3,
+        "{taken} were taken although three wait to be dead-lettered"
+    );
+    t.ch.wait_messages(&t.q, taken)
 }
 
 fn missing_exchange(ctx: &mut Ctx) -> Result {

@@ -171,6 +171,27 @@ pub const ALL: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "queue-life.lazy",
+        "a lazy queue keeps order, redelivers and counts like any other",
+        "features 1.6",
+        |ctx| {
+            let ch = ctx.channel()?;
+            let q = ctx.queue("q");
+            ch.declare_with(Queue::new(&q).durable().arg("x-queue-mode", "lazy"))?;
+            let bodies: Vec<String> = (0..200).map(|i| i.to_string()).collect();
+            put(
+                &ch,
+                &q,
+                &bodies.iter().map(String::as_str).collect::<Vec<_>>(),
+            )?;
+            check_eq!(ch.depth(&q)?.messages, 200);
+            let first = ch.wait_get(&q)?;
+            ch.nack(first.tag, false, true)?;
+            check_eq!(ch.get_all(&q)?, bodies);
+            Ok(())
+        },
+    ),
+    Scenario::new(
         "queue-life.delete.missing",
         "deleting what is not there answers 0",
         "trap 17",

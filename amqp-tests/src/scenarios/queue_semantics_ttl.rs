@@ -374,10 +374,10 @@ fn wait_expired(ctx: &Ctx, q: &str) -> Result {
 fn expires_consumer(ctx: &mut Ctx) -> Result {
     let ch = ctx.channel()?;
     let q = ctx.queue("q");
-    ch.declare_with(Queue::new(&q).arg("x-expires", 100))?;
+    ch.declare_with(Queue::new(&q).arg("x-expires", 2000))?;
     let tag = ch.consume_with(Consume::new(&q).no_ack())?;
-    pause_past_ttl(ctx, 400)?;
-    put(&ch, &q, &["alive"])?;
+    pause_past_ttl(ctx, 3000)?;
+    ch.publish("", &q, "alive")?;
     ch.expect_delivery("alive")?;
     ch.cancel(&tag)?;
     wait_expired(ctx, &q)
@@ -385,19 +385,16 @@ fn expires_consumer(ctx: &mut Ctx) -> Result {
 
 fn expires_renewed(ctx: &mut Ctx) -> Result {
     let ch = ctx.channel()?;
-    for how in ["get", "declare", "passive"] {
-        let q = ctx.queue(how);
-        let declare = Queue::new(&q).arg("x-expires", 1500);
-        ch.declare_with(declare.clone())?;
-        for _ in 0..5 {
-            pause_past_ttl(ctx, 400)?;
-            match how {
-                "get" => check!(ch.get(&q)?.is_none()),
-                "declare" => drop(ch.declare_with(declare.clone())?),
-                _ => drop(ch.depth(&q)?),
-            }
-        }
-        ch.delete(&q)?;
+    let queues = [ctx.queue("get"), ctx.queue("declare"), ctx.queue("passive")];
+    let declare = |q: &str| Queue::new(q).arg("x-expires", 4000);
+    for q in &queues {
+        ch.declare_with(declare(q))?;
+    }
+    for _ in 0..7 {
+        pause_past_ttl(ctx, 800)?;
+        check!(ch.get(&queues[0])?.is_none());
+        ch.declare_with(declare(&queues[1]))?;
+        ch.depth(&queues[2])?;
     }
     Ok(())
 }
