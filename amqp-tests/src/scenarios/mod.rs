@@ -29,9 +29,11 @@ mod qos;
 mod queue_args;
 mod queue_args_equivalence;
 mod queue_args_quorum;
+mod queue_args_types;
 mod queue_methods;
 mod queue_semantics;
 mod queue_semantics_consumers;
+mod queue_semantics_delete;
 mod queue_semantics_limits;
 mod queue_semantics_priority;
 mod queue_semantics_requeue;
@@ -59,9 +61,11 @@ const AREAS: &[&[Scenario]] = &[
     hostile::ALL,
     qos::ALL,
     queue_args::ALL,
+    queue_args_types::ALL,
     queue_args_equivalence::ALL,
     queue_args_quorum::ALL,
     queue_semantics::ALL,
+    queue_semantics_delete::ALL,
     queue_semantics_consumers::ALL,
     queue_semantics_limits::ALL,
     queue_semantics_priority::ALL,
