@@ -1,0 +1,16 @@
+//! The wire formats of AMQP 0-9-1: frames, methods, tables, properties, and the errors of the
+//! protocol. Pure: bytes in, values out; it never touches a socket and never allocates more than
+//! the bytes it was given justify.
+
+pub mod constants;
+pub mod encode;
+pub mod error;
+pub mod frame;
+pub mod hot;
+pub mod method;
+pub mod properties;
+pub mod table;
+pub mod value;
+
+pub use error::{AmqpError, Level, ReplyCode};
+pub use value::{Table, Value};

@@ -1,0 +1,71 @@
+//! The memory alarm: publishers are blocked while the process holds more than its budget.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Alarms of this node.
+#[derive(Debug)]
+pub struct Alarms {
+    memory: AtomicBool,
+    /// Octets of resident memory at which publishers stop; 0 stops them at once.
+    memory_limit: AtomicU64,
+}
+
+impl Alarms {
+    /// No alarm yet.
+    pub fn new(memory_limit: u64) -> Self {
+        Self {
+            memory: AtomicBool::new(false),
+            memory_limit: AtomicU64::new(memory_limit),
+        }
+    }
+
+    /// The reason to block publishers, as RabbitMQ words it.
+    #[inline]
+    pub fn reason(&self) -> Option<&'static str> {
+        self.memory
+            .load(Ordering::Relaxed)
+            .then_some("low on memory")
+    }
+
+    /// The limit in octets.
+    pub fn memory_limit(&self) -> u64 {
+        self.memory_limit.load(Ordering::Relaxed)
+    }
+
+    /// Takes a measurement; true when the alarm was raised or cleared by it. It clears a little
+    /// below the limit, so that it does not flap.
+    pub fn measure_memory(&self, used: u64) -> bool {
+        let limit = self.memory_limit();
+        let was = self.memory.load(Ordering::Relaxed);
+        let is = if was {
+            used > limit - limit / 20
+        } else {
+            used > limit
+        };
+        self.memory.store(is, Ordering::Relaxed);
+        was != is
+    }
+}
+
+/// Resident memory of this process in octets; `None` where the system does not tell.
+pub fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = status.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alarm_has_hysteresis() {
+        let alarms = Alarms::new(1000);
+        assert!(!alarms.measure_memory(1000));
+        assert!(alarms.measure_memory(1001));
+        assert_eq!(alarms.reason(), Some("low on memory"));
+        assert!(!alarms.measure_memory(980));
+        assert!(alarms.measure_memory(950));
+        assert_eq!(alarms.reason(), None);
+    }
+}

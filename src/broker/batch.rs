@@ -1,0 +1,169 @@
+//! Publishes gathered until the end of a read batch: their records in one chunk, their places
+//! grouped by queue, so that each queue is taken once (DESIGN.md, "The data path").
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::core::Broker;
+use super::shared_queue::SharedQueue;
+use crate::message::{Chunk, RecordWriter};
+use crate::queue::{Effects, Incoming};
+
+#[derive(Debug)]
+struct Target {
+    queue: Arc<SharedQueue>,
+    items: Vec<Incoming>,
+}
+
+/// What a flush could not place.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// Publishes that a full queue refused.
+    pub refused: Vec<u32>,
+}
+
+/// A batch under construction. Buffers are reused from one to the next.
+#[derive(Debug, Default)]
+pub struct Batch {
+    data: Vec<u8>,
+    targets: Vec<Target>,
+    /// Queue id to place in `targets`.
+    places: HashMap<u64, usize, foldhash::fast::RandomState>,
+    last: Option<(u64, usize)>,
+    spare: Vec<Vec<Incoming>>,
+    messages: usize,
+}
+
+/// Buffers kept for the next batch; more queues than this in one batch allocate.
+const SPARE_MAX: usize = 64;
+
+impl Batch {
+    /// True when nothing waits for a flush.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Octets of records.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Appends a record and returns its offset; `expected` octets more are likely to follow.
+    #[inline]
+    pub fn append(&mut self, route: &[u8], properties: &[u8], body: &[u8], expected: usize) -> u32 {
+        if self.data.capacity() == 0 {
+            self.data.reserve(expected);
+        }
+        // A batch ends with the read that began it: it stays far below 4 GiB.
+        let offset = self.data.len() as u32;
+        RecordWriter::start(&mut self.data, route, properties, body.len());
+        self.data.extend_from_slice(body);
+        self.messages += 1;
+        offset
+    }
+
+    /// Takes a finished record as the whole of the batch, which must be empty.
+    pub fn adopt(&mut self, record: Vec<u8>) -> u32 {
+        debug_assert!(self.is_empty());
+        self.data = record;
+        self.messages = 1;
+        0
+    }
+
+    /// Sends the message to `queue`.
+    #[inline]
+    pub fn push(&mut self, queue: &Arc<SharedQueue>, message: Incoming) {
+        let place = match self.last {
+            Some((id, place)) if id == queue.id => place,
+            _ => {
+                let next = self.targets.len();
+                let place = *self.places.entry(queue.id).or_insert(next);
+                if place == next {
+                    let items = self.spare.pop().unwrap_or_default();
+                    self.targets.push(Target {
+                        queue: Arc::clone(queue),
+                        items,
+                    });
+                }
+                self.last = Some((queue.id, place));
+                place
+            }
+        };
+        if let Some(target) = self.targets.get_mut(place) {
+            target.items.push(message);
+        }
+    }
+
+    /// Hands the messages to their queues, each queue once, in the order they were first named.
+    /// `effects` collects what each queue asks for; it goes to `carry_out` with its queue.
+    pub fn flush_into(
+        &mut self,
+        now: u64,
+        refusals: &mut Refusals,
+        mut carry_out: impl FnMut(&Arc<SharedQueue>, Effects),
+    ) {
+        self.messages = 0;
+        if self.targets.is_empty() {
+            self.data.clear();
+            return;
+        }
+        let chunk = Chunk::new(std::mem::take(&mut self.data));
+        self.places.clear();
+        self.last = None;
+        for mut target in self.targets.drain(..) {
+            let mut effects = Effects::default();
+            // A queue deleted since it was routed to takes nothing, as if it had come first.
+            target
+                .queue
+                .enqueue(&chunk, &target.items, now, &mut effects);
+            refusals.refused.append(&mut effects.refused);
+            if !effects.is_empty() {
+                carry_out(&target.queue, effects);
+            }
+            if self.spare.len() < SPARE_MAX {
+                target.items.clear();
+                self.spare.push(target.items);
+            }
+        }
+    }
+
+    /// Hands the messages to their queues and carries out what these ask for.
+    pub fn flush(&mut self, broker: &Broker, now: u64, refusals: &mut Refusals) {
+        self.flush_into(now, refusals, |queue, effects| {
+            broker.carry_out(queue, effects)
+        });
+    }
+
+    /// True when no queue of the batch would refuse its share now. Each is asked under its own
+    /// lock, in order of id.
+    pub fn has_room(&mut self) -> bool {
+        self.targets.sort_by_key(|target| target.queue.id);
+        self.places.clear();
+        self.last = None;
+        self.targets
+            .iter()
+            .all(|target| target.queue.has_room(&target.items))
+    }
+
+    /// As [`Self::flush`], but queues take what they are given even where that exceeds a limit
+    /// that others have used up since [`Self::has_room`].
+    pub fn flush_forced(&mut self, broker: &Broker, now: u64, refusals: &mut Refusals) {
+        for target in &mut self.targets {
+            for item in &mut target.items {
+                item.forced = true;
+            }
+        }
+        self.flush(broker, now, refusals);
+    }
+
+    /// Gives back what an idle connection should not hold.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            self.data = Vec::new();
+            self.spare = Vec::new();
+            self.targets = Vec::new();
+            self.places = HashMap::default();
+        }
+    }
+}

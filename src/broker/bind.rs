@@ -1,0 +1,63 @@
+//! Binding and unbinding queues and exchanges.
+
+use std::sync::Arc;
+
+use super::declare_exchange::forget_source;
+use super::exchange::Exchange;
+use super::vhost::Vhost;
+use crate::amqp::AmqpError;
+use crate::exchange::{Binding, Destination};
+
+impl Vhost {
+    /// Adds a binding from `source`; the same binding twice is one.
+    pub fn bind(&self, source: &[u8], binding: &Binding) -> Result<(), AmqpError> {
+        let mut topology = self.topology.lock();
+        let exchange = self.existing_exchange(source)?;
+        self.check_destination(&binding.destination)?;
+        let mut bindings = (**exchange.bindings()).clone();
+        let new = bindings
+            .bind(binding)
+            .map_err(|refusal| AmqpError::precondition_failed(refusal.to_string()))?;
+        if new {
+            exchange.set_bindings(bindings);
+            let sources = topology
+                .sources
+                .entry(binding.destination.clone())
+                .or_default();
+            *sources.entry(exchange.name.clone()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Removes a binding; succeeds when there is none, but source and destination must exist for
+    /// RabbitMQ only when the binding does, so nothing else is checked.
+    pub fn unbind(&self, source: &[u8], binding: &Binding) -> Result<(), AmqpError> {
+        let mut topology = self.topology.lock();
+        let Some(exchange) = self.exchange(source) else {
+            return Ok(());
+        };
+        let mut bindings = (**exchange.bindings()).clone();
+        if !bindings.unbind(binding) {
+            return Ok(());
+        }
+        let empty = bindings.is_empty();
+        exchange.set_bindings(bindings);
+        forget_source(&mut topology, &binding.destination, &exchange.name, 1);
+        if empty && exchange.auto_delete {
+            self.remove_exchange(&mut topology, &exchange);
+        }
+        Ok(())
+    }
+
+    fn check_destination(&self, destination: &Destination) -> Result<(), AmqpError> {
+        match destination {
+            Destination::Queue(name) => self.existing_queue(name.as_bytes()).map(drop),
+            Destination::Exchange(name) => self.existing_exchange(name.as_bytes()).map(drop),
+        }
+    }
+
+    /// Every exchange that exists at this moment.
+    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.exchanges.read().values().cloned().collect()
+    }
+}

@@ -1,0 +1,157 @@
+//! The broker itself: what there is one of per node.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use super::alarms::Alarms;
+use super::connections::{Connections, forced_closure};
+use super::inbox::Event;
+use super::reply_to::Replies;
+use super::shared_queue::SharedQueue;
+use super::timer::Timer;
+use super::users::Users;
+use super::vhost::Vhost;
+use crate::ids::Name;
+use crate::queue::QueueKind;
+
+/// What the broker is told at start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Largest body in octets.
+    pub max_message_size: u64,
+    /// Resident memory in octets at which publishers are blocked.
+    pub memory_limit: u64,
+    /// Milliseconds within which deliveries must be acknowledged; `None` is for ever.
+    pub consumer_timeout_ms: Option<u64>,
+    /// The queue type of declarations that name none.
+    pub default_kind: QueueKind,
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    /// What it was told at start.
+    pub options: Options,
+    /// Users and permissions.
+    pub users: Users,
+    /// Open connections.
+    pub connections: Connections,
+    /// The memory alarm.
+    pub alarms: Alarms,
+    /// Channels that wait for direct replies.
+    pub replies: Replies,
+    pub(super) timer: Timer,
+    vhosts: RwLock<BTreeMap<Name, Arc<Vhost>>>,
+    last_id: AtomicU64,
+}
+
+impl Broker {
+    /// A broker without virtual hosts or users.
+    pub fn new(options: Options) -> Arc<Self> {
+        Arc::new(Self {
+            alarms: Alarms::new(options.memory_limit),
+            options,
+            users: Users::default(),
+            connections: Connections::default(),
+            replies: Replies::default(),
+            timer: Timer::default(),
+            vhosts: RwLock::default(),
+            last_id: AtomicU64::new(0),
+        })
+    }
+
+    /// A number that was never given out before in this process.
+    pub fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The virtual host called `name`.
+    pub fn vhost(&self, name: &[u8]) -> Option<Arc<Vhost>> {
+        self.vhosts.read().get(name).cloned()
+    }
+
+    /// Every virtual host, by name.
+    pub fn vhosts(&self) -> Vec<Arc<Vhost>> {
+        self.vhosts.read().values().cloned().collect()
+    }
+
+    /// The virtual host called `name`, made if it is not there.
+    pub fn put_vhost(&self, name: &[u8], default_kind: Option<QueueKind>) -> Arc<Vhost> {
+        let kind = default_kind.unwrap_or(self.options.default_kind);
+        let mut vhosts = self.vhosts.write();
+        let entry = vhosts.entry(Name::new(name));
+        Arc::clone(entry.or_insert_with_key(|name| Vhost::new(name.clone(), kind)))
+    }
+
+    /// Starts the lease of a queue that nobody uses, if it has one.
+    pub(super) fn note_lease(&self, queue: &Arc<SharedQueue>) {
+        if queue.settings.expires_ms.is_some()
+            && let Some(end) = queue.lease_end()
+        {
+            self.timer.watch_lease(queue, end);
+        }
+    }
+
+    /// Deletes a queue whose lease has ended; watches on where it was used since.
+    pub(super) fn end_lease(&self, queue: &Arc<SharedQueue>, now: u64) {
+        match queue.lease_end() {
+            Some(end) if end <= now => {
+                if let Some(vhost) = queue.vhost.upgrade() {
+                    // Refused only if a consumer came in this instant; its leaving starts a lease.
+                    let _ = vhost.delete_queue(queue, true, false);
+                }
+            }
+            Some(end) => self.timer.watch_lease(queue, end),
+            None => {}
+        }
+    }
+
+    /// Measures memory and tells every connection when the alarm changes.
+    pub fn check_memory(&self, used: u64) {
+        if !self.alarms.measure_memory(used) {
+            return;
+        }
+        let limit = self.alarms.memory_limit();
+        match self.alarms.reason() {
+            Some(reason) => {
+                tracing::warn!(
+                    "memory resource limit alarm set. Memory used:{used} allowed:{limit}. \
+                     Publishers will be blocked until this alarm clears"
+                );
+                self.connections.post_all(&Event::Blocked(reason));
+            }
+            None => {
+                tracing::warn!("memory resource limit alarm cleared");
+                self.connections.post_all(&Event::Unblocked);
+            }
+        }
+    }
+
+    /// Closes a connection that has been silent for longer than its heartbeat, if it belongs to the
+    /// same client as `user`, `name` and `peer` say (RULINGS 20). True when it was closed.
+    pub fn take_over(
+        &self,
+        owner: u64,
+        user: &str,
+        name: Option<&str>,
+        peer: Option<std::net::IpAddr>,
+        now: u64,
+    ) -> bool {
+        let Some(old) = self.connections.get(owner) else {
+            return false;
+        };
+        let same = name.is_some()
+            && old.name.as_deref() == name
+            && old.user == user
+            && old.peer.map(|p| p.ip()) == peer;
+        if same && old.is_silent(now) {
+            old.inbox
+                .post(Event::Close(forced_closure("exclusive queue taken over")));
+            return true;
+        }
+        false
+    }
+}

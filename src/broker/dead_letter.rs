@@ -1,0 +1,273 @@
+//! Dead-lettering: a message that left its queue goes to the queue's dead-letter exchange with an
+//! account of its death in `x-death` (RabbitMQ 3.10's rules, features 1.7).
+//!
+//! Deaths are worked off first in, first out and without recursion; one death may cause others.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::batch::{Batch, Refusals};
+use super::core::Broker;
+use super::route::{RoutedMessage, extra_keys};
+use super::shared_queue::SharedQueue;
+use super::vhost::Vhost;
+use crate::amqp::hot::join_route;
+use crate::amqp::properties::Properties;
+use crate::amqp::{Table, Value};
+use crate::limits::DEAD_LETTER_BURST;
+use crate::message::Record;
+use crate::queue::{DeadLetter, DeadReason, Effects, Incoming};
+
+/// Deaths turned into publishes before their targets are locked.
+const ROUND: usize = 256;
+
+/// Deaths with the queues they happened in.
+pub type Deaths = VecDeque<(Arc<SharedQueue>, DeadLetter)>;
+
+impl Broker {
+    /// Carries out what a queue asked for after its lock was released.
+    pub fn carry_out(&self, queue: &Arc<SharedQueue>, effects: Effects) {
+        let mut deaths = Deaths::new();
+        self.note(queue, effects, &mut deaths);
+        self.bury(deaths);
+    }
+
+    fn note(&self, queue: &Arc<SharedQueue>, effects: Effects, deaths: &mut Deaths) {
+        deaths.extend(
+            effects
+                .dead
+                .into_iter()
+                .map(|dead| (Arc::clone(queue), dead)),
+        );
+        if effects.more {
+            self.timer.wake_queue(queue, 0);
+        } else if let Some(at) = effects.wake_at {
+            self.timer.wake_queue(queue, at);
+        }
+    }
+
+    /// Works deaths off; what exceeds a burst is left to the timer task.
+    pub(super) fn bury(&self, mut deaths: Deaths) {
+        let mut batch = Batch::default();
+        let mut done = 0;
+        let now = crate::time::unix_ms();
+        while !deaths.is_empty() {
+            if done >= DEAD_LETTER_BURST {
+                self.timer.bury_later(deaths);
+                return;
+            }
+            for _ in 0..ROUND {
+                let Some((queue, dead)) = deaths.pop_front() else {
+                    break;
+                };
+                self.publish_death(&queue, &dead, now, &mut batch);
+                done += 1;
+            }
+            // A refusal by a full queue is final for at-most-once dead-lettering.
+            let mut refusals = Refusals::default();
+            batch.flush_into(now, &mut refusals, |queue, effects| {
+                self.note(queue, effects, &mut deaths);
+            });
+        }
+    }
+
+    fn publish_death(
+        &self,
+        queue: &Arc<SharedQueue>,
+        dead: &DeadLetter,
+        now: u64,
+        batch: &mut Batch,
+    ) {
+        let Some(exchange) = queue.settings.dead_letter_exchange.as_deref() else {
+            return;
+        };
+        let Some(vhost) = queue.vhost.upgrade() else {
+            return;
+        };
+        let record = dead.chunk.record(dead.offset);
+        let Ok(properties) = Properties::read(record.properties) else {
+            return;
+        };
+        let mut headers = properties.headers_table();
+        let override_key = queue.settings.dead_letter_routing_key.as_deref();
+        let carbon = extra_keys(&headers).unwrap_or_default();
+        describe_death(
+            &mut headers,
+            queue,
+            dead.reason,
+            &record,
+            &properties,
+            now / 1000,
+        );
+        if override_key.is_some() {
+            headers.remove(b"CC");
+        }
+        headers.remove(b"BCC");
+        let routing_key = override_key.unwrap_or_else(|| record.routing_key());
+        let mut keys = vec![routing_key];
+        if override_key.is_none() {
+            keys.extend(carbon.iter().map(Vec::as_slice));
+        }
+        let properties = Properties {
+            expiration: None,
+            ..properties
+        };
+        let message = RoutedMessage {
+            keys: &keys,
+            headers: Some(&headers),
+            properties: &properties,
+            random: rand::random(),
+        };
+        let targets = targets(&vhost, exchange, message);
+        let mut raw = Vec::new();
+        properties.write(&mut raw, Some(&headers));
+        let mut offset = None;
+        for target in targets {
+            if dead.reason != DeadReason::Rejected && is_cycle(&headers, target.name.as_bytes()) {
+                continue;
+            }
+            let offset = *offset.get_or_insert_with(|| {
+                batch.append(&join_route(exchange, routing_key), &raw, record.body, 0)
+            });
+            batch.push(
+                &target,
+                Incoming {
+                    offset,
+                    size: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
+                    priority: properties.priority.unwrap_or(0),
+                    ttl_ms: u64::MAX,
+                    publish: 0,
+                    forced: false,
+                },
+            );
+        }
+    }
+}
+
+fn targets(vhost: &Vhost, exchange: &[u8], message: RoutedMessage<'_>) -> Vec<Arc<SharedQueue>> {
+    if exchange.is_empty() {
+        return vhost.route_default(message.keys).queues;
+    }
+    // A dead-letter exchange need not exist; what it would have taken is gone.
+    vhost
+        .exchange(exchange)
+        .map(|x| vhost.route(&x, message).queues)
+        .unwrap_or_default()
+}
+
+/// Adds this death to the headers: newest first, one entry per queue and reason.
+fn describe_death(
+    headers: &mut Table,
+    queue: &SharedQueue,
+    reason: DeadReason,
+    record: &Record<'_>,
+    properties: &Properties<'_>,
+    now_s: u64,
+) {
+    let queue_name = Value::LongString(queue.name.as_bytes().to_vec());
+    let reason_name = Value::text(reason.name());
+    let exchange = Value::LongString(record.exchange().to_vec());
+    let mut deaths = match headers.remove(b"x-death") {
+        Some(Value::Array(deaths)) => deaths,
+        _ => Vec::new(),
+    };
+    let same = |death: &Value| match death {
+        Value::Table(t) => {
+            t.get(b"queue") == Some(&queue_name) && t.get(b"reason") == Some(&reason_name)
+        }
+        _ => false,
+    };
+    let entry = match deaths.iter().position(same) {
+        Some(at) => match deaths.remove(at) {
+            Value::Table(mut death) => {
+                let count = death.get(b"count").and_then(Value::as_int).unwrap_or(0);
+                death.set(b"count", Value::I64(count.saturating_add(1)));
+                death
+            }
+            _ => Table::default(),
+        },
+        None => {
+            let mut keys = vec![Value::LongString(record.routing_key().to_vec())];
+            if let Some(Value::Array(carbon)) = headers.get(b"CC") {
+                keys.extend(carbon.iter().cloned());
+            }
+            let mut death = Table(vec![
+                (b"count".to_vec(), Value::I64(1)),
+                (b"reason".to_vec(), reason_name.clone()),
+                (b"queue".to_vec(), queue_name.clone()),
+                (b"time".to_vec(), Value::Timestamp(now_s)),
+                (b"exchange".to_vec(), exchange.clone()),
+                (b"routing-keys".to_vec(), Value::Array(keys)),
+            ]);
+            if let Some(expiration) = properties.expiration {
+                death.set(
+                    b"original-expiration",
+                    Value::LongString(expiration.to_vec()),
+                );
+            }
+            death
+        }
+    };
+    deaths.insert(0, Value::Table(entry));
+    headers.set(b"x-death", Value::Array(deaths));
+    if headers.get(b"x-first-death-reason").is_none() {
+        headers.set(b"x-first-death-reason", reason_name);
+        headers.set(b"x-first-death-queue", queue_name);
+        headers.set(b"x-first-death-exchange", exchange);
+    }
+}
+
+/// RabbitMQ's cycle rule: the message has died in `target` before, and no rejection, which is a
+/// client's deliberate act, has taken part since.
+fn is_cycle(headers: &Table, target: &[u8]) -> bool {
+    let Some(Value::Array(deaths)) = headers.get(b"x-death") else {
+        return false;
+    };
+    let mut rejected = false;
+    for death in deaths {
+        let Value::Table(death) = death else { continue };
+        rejected |=
+            death.get(b"reason").and_then(Value::as_long_string) == Some(b"rejected".as_slice());
+        if death.get(b"queue").and_then(Value::as_long_string) == Some(target) {
+            return !rejected;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(deaths: &[(&str, &str)]) -> Table {
+        let deaths = deaths
+            .iter()
+            .map(|(queue, reason)| {
+                Value::Table(Table(vec![
+                    (b"queue".to_vec(), Value::text(queue)),
+                    (b"reason".to_vec(), Value::text(reason)),
+                ]))
+            })
+            .collect();
+        Table(vec![(b"x-death".to_vec(), Value::Array(deaths))])
+    }
+
+    #[test]
+    fn a_cycle_is_one_without_rejection() {
+        assert!(is_cycle(&headers(&[("q", "expired")]), b"q"));
+        assert!(!is_cycle(&headers(&[("q", "rejected")]), b"q"));
+        assert!(!is_cycle(
+            &headers(&[("p", "rejected"), ("q", "expired")]),
+            b"q"
+        ));
+        assert!(is_cycle(
+            &headers(&[("p", "expired"), ("q", "expired")]),
+            b"q"
+        ));
+        assert!(is_cycle(
+            &headers(&[("q", "expired"), ("p", "rejected")]),
+            b"q"
+        ));
+        assert!(!is_cycle(&headers(&[("p", "expired")]), b"q"));
+    }
+}

@@ -1,0 +1,157 @@
+//! Declaring and deleting exchanges.
+
+use std::sync::Arc;
+
+use super::exchange::{Exchange, ExchangeSpec, exchange_subject};
+use super::vhost::{Topology, Vhost};
+use crate::amqp::AmqpError;
+use crate::exchange::{Destination, ExchangeType, check_arguments, unknown_type_text};
+use crate::ids::Name;
+use crate::queue::equivalence;
+
+/// The exchange type called `name`. Unknown types are 503 as in RabbitMQ 3.10.
+pub fn exchange_type(name: &[u8]) -> Result<ExchangeType, AmqpError> {
+    ExchangeType::from_name(name).ok_or_else(|| {
+        if name == b"x-delayed-message" {
+            let text = "exchange type 'x-delayed-message' is not supported yet";
+            return AmqpError::command_invalid(text);
+        }
+        AmqpError::command_invalid(unknown_type_text(name))
+    })
+}
+
+impl Vhost {
+    /// Declares an exchange, or checks that the one there is the same.
+    pub fn declare_exchange(&self, spec: ExchangeSpec) -> Result<(), AmqpError> {
+        check_arguments(spec.kind, &spec.arguments).map_err(|refusal| {
+            let text = refusal.text(spec.name.as_bytes(), self.name.as_bytes());
+            AmqpError::precondition_failed(text)
+        })?;
+        let mut topology = self.topology.lock();
+        if let Some(current) = self.exchange(spec.name.as_bytes()) {
+            return self.same_exchange(&current, &spec);
+        }
+        let exchange = Exchange::new(spec);
+        if let Some(alternate) = &exchange.alternate {
+            let users = topology.alternates.entry(alternate.clone()).or_default();
+            users.push(Arc::clone(&exchange));
+        }
+        invalidate_users(&topology, &exchange.name);
+        self.exchanges
+            .write()
+            .insert(exchange.name.clone(), exchange);
+        Ok(())
+    }
+
+    fn same_exchange(&self, current: &Exchange, spec: &ExchangeSpec) -> Result<(), AmqpError> {
+        let subject = exchange_subject(spec.name.as_bytes(), &self.name);
+        equivalence::text_field("type", &subject, spec.kind.name(), current.kind.name())?;
+        equivalence::flag("durable", &subject, spec.durable, current.durable)?;
+        equivalence::flag(
+            "auto_delete",
+            &subject,
+            spec.auto_delete,
+            current.auto_delete,
+        )?;
+        equivalence::flag("internal", &subject, spec.internal, current.internal)?;
+        let names = ["alternate-exchange"].into_iter();
+        equivalence::arguments(names, &subject, &spec.arguments, &current.arguments)
+    }
+
+    /// Deletes an exchange with all bindings from and to it; succeeds when there is none.
+    pub fn delete_exchange(&self, name: &[u8], if_unused: bool) -> Result<(), AmqpError> {
+        let mut topology = self.topology.lock();
+        let Some(exchange) = self.exchange(name) else {
+            return Ok(());
+        };
+        if if_unused && !exchange.bindings().is_empty() {
+            let subject = exchange_subject(name, &self.name);
+            return Err(AmqpError::precondition_failed(format!("{subject} in use")));
+        }
+        self.remove_exchange(&mut topology, &exchange);
+        Ok(())
+    }
+
+    /// Takes an exchange out of every map. Auto-delete exchanges that lose their last binding by
+    /// it go as well, one after the other.
+    pub(super) fn remove_exchange(&self, topology: &mut Topology, first: &Arc<Exchange>) {
+        let mut doomed = vec![Arc::clone(first)];
+        while let Some(exchange) = doomed.pop() {
+            if exchange.is_deleted() {
+                continue;
+            }
+            exchange.mark_deleted();
+            self.exchanges.write().remove(&exchange.name);
+            if let Some(alternate) = &exchange.alternate
+                && let Some(users) = topology.alternates.get_mut(alternate)
+            {
+                users.retain(|user| !Arc::ptr_eq(user, &exchange));
+                if users.is_empty() {
+                    topology.alternates.remove(alternate);
+                }
+            }
+            invalidate_users(topology, &exchange.name);
+            for binding in exchange.bindings().iter() {
+                forget_source(topology, binding.destination, &exchange.name, 1);
+            }
+            let destination = Destination::Exchange(exchange.name.clone());
+            doomed.extend(self.drop_bindings_to(topology, &destination));
+        }
+    }
+
+    /// Removes every binding to `destination`; returns the auto-delete exchanges that have none
+    /// left.
+    pub(super) fn drop_bindings_to(
+        &self,
+        topology: &mut Topology,
+        destination: &Destination,
+    ) -> Vec<Arc<Exchange>> {
+        let mut emptied = Vec::new();
+        for name in topology
+            .sources
+            .remove(destination)
+            .unwrap_or_default()
+            .into_keys()
+        {
+            let Some(source) = self.exchange(name.as_bytes()) else {
+                continue;
+            };
+            let mut bindings = (**source.bindings()).clone();
+            bindings.remove_destination(destination);
+            let empty = bindings.is_empty();
+            source.set_bindings(bindings);
+            if empty && source.auto_delete {
+                emptied.push(source);
+            }
+        }
+        emptied
+    }
+}
+
+/// Routes through exchanges whose alternate is `name` change with it.
+fn invalidate_users(topology: &Topology, name: &Name) {
+    for user in topology.alternates.get(name).into_iter().flatten() {
+        user.invalidate();
+    }
+}
+
+/// Counts `count` bindings less from `source` to `destination`.
+pub(super) fn forget_source(
+    topology: &mut Topology,
+    destination: &Destination,
+    source: &Name,
+    count: usize,
+) {
+    let Some(sources) = topology.sources.get_mut(destination) else {
+        return;
+    };
+    if let Some(left) = sources.get_mut(source) {
+        *left = left.saturating_sub(count);
+        if *left == 0 {
+            sources.remove(source);
+        }
+    }
+    if sources.is_empty() {
+        topology.sources.remove(destination);
+    }
+}

@@ -1,0 +1,174 @@
+//! Puts imported definitions into a broker. Merges, never deletes, as RabbitMQ does.
+
+use super::core::Broker;
+use super::exchange::ExchangeSpec;
+use super::shared_queue::{QueueSpec, queue_subject};
+use crate::amqp::AmqpError;
+use crate::auth::password::SALT_LEN;
+use crate::auth::{HashingAlgorithm, PasswordHash, User};
+use crate::broker::declare_exchange::exchange_type;
+use crate::definitions::import::{DestinationKind, ImportedDefinitions, ImportedPassword};
+use crate::exchange::{Binding, Destination};
+use crate::ids::Name;
+use crate::queue::{QueueArguments, QueueKind};
+
+/// An object that could not be put in.
+#[derive(Debug, thiserror::Error)]
+#[error("{object}: {reason}")]
+pub struct ApplyError {
+    /// Which, as in `queue 'q' in vhost '/'`.
+    pub object: String,
+    /// Why.
+    pub reason: String,
+}
+
+fn refused(object: String) -> impl FnOnce(AmqpError) -> ApplyError {
+    move |error| ApplyError {
+        object,
+        reason: error.text.into_owned(),
+    }
+}
+
+impl Broker {
+    /// Puts definitions in; returns what was kept without effect, for the log.
+    pub fn apply_definitions(
+        &self,
+        definitions: ImportedDefinitions,
+    ) -> Result<Vec<String>, ApplyError> {
+        let mut warnings = definitions.warnings.clone();
+        for (what, count) in [
+            ("policies", definitions.policies.len()),
+            ("parameters", definitions.parameters.len()),
+            ("global parameters", definitions.global_parameters.len()),
+        ] {
+            if count > 0 {
+                warnings.push(format!("{count} {what} are kept but have no effect yet"));
+            }
+        }
+        for vhost in &definitions.vhosts {
+            let kind = vhost.default_queue_type.as_deref().and_then(queue_kind);
+            self.put_vhost(vhost.name.as_bytes(), kind);
+        }
+        self.apply_users(&definitions)?;
+        self.apply_exchanges(&definitions)?;
+        self.apply_queues(&definitions)?;
+        self.apply_bindings(&definitions)?;
+        Ok(warnings)
+    }
+
+    fn apply_users(&self, definitions: &ImportedDefinitions) -> Result<(), ApplyError> {
+        let mut users = Vec::new();
+        for user in &definitions.users {
+            let password = match &user.password {
+                ImportedPassword::None => None,
+                ImportedPassword::Hash(hash) => Some(hash.clone()),
+                ImportedPassword::Clear(text) => {
+                    Some(hash_password(text.as_bytes()).map_err(|reason| ApplyError {
+                        object: format!("user '{}'", user.name),
+                        reason,
+                    })?)
+                }
+            };
+            users.push(User {
+                name: user.name.clone(),
+                password,
+                tags: user.tags.clone(),
+            });
+        }
+        self.users.change(|tables| {
+            for user in users {
+                tables.put_user(user);
+            }
+            for row in &definitions.permissions {
+                tables.put_permissions(&row.user, &row.vhost, row.permissions.clone());
+            }
+            for row in &definitions.topic_permissions {
+                tables.put_topic(&row.user, &row.vhost, row.permission.clone());
+            }
+        });
+        Ok(())
+    }
+
+    fn apply_exchanges(&self, definitions: &ImportedDefinitions) -> Result<(), ApplyError> {
+        for exchange in &definitions.exchanges {
+            let object = format!("exchange '{}' in vhost '{}'", exchange.name, exchange.vhost);
+            let vhost = self.put_vhost(exchange.vhost.as_bytes(), None);
+            let kind = exchange_type(exchange.kind.as_bytes()).map_err(refused(object.clone()))?;
+            vhost
+                .declare_exchange(ExchangeSpec {
+                    name: Name::from(exchange.name.as_str()),
+                    kind,
+                    durable: exchange.durable,
+                    auto_delete: exchange.auto_delete,
+                    internal: exchange.internal,
+                    arguments: exchange.arguments.clone(),
+                })
+                .map_err(refused(object))?;
+        }
+        Ok(())
+    }
+
+    fn apply_queues(&self, definitions: &ImportedDefinitions) -> Result<(), ApplyError> {
+        let now = crate::time::unix_ms();
+        for queue in &definitions.queues {
+            let vhost = self.put_vhost(queue.vhost.as_bytes(), None);
+            let subject = queue_subject(queue.name.as_bytes(), &vhost.name);
+            let settings = QueueArguments::parse(&queue.arguments, &subject, vhost.default_kind)
+                .map_err(refused(subject.clone()))?;
+            let spec = QueueSpec {
+                name: Name::from(queue.name.as_str()),
+                durable: queue.durable,
+                owner: None,
+                auto_delete: queue.auto_delete,
+                arguments: queue.arguments.clone(),
+                settings,
+            };
+            vhost
+                .declare_queue(self, spec, 0, now)
+                .map_err(refused(subject))?;
+        }
+        Ok(())
+    }
+
+    fn apply_bindings(&self, definitions: &ImportedDefinitions) -> Result<(), ApplyError> {
+        for binding in &definitions.bindings {
+            // Every queue is bound to the default exchange as it is.
+            if binding.source.is_empty() {
+                continue;
+            }
+            let name = binding.destination.as_bytes();
+            let vhost = self.put_vhost(binding.vhost.as_bytes(), None);
+            let object = format!(
+                "binding from '{}' to '{}' in vhost '{}'",
+                binding.source, binding.destination, binding.vhost
+            );
+            let destination = match binding.destination_kind {
+                DestinationKind::Queue => Destination::queue(name),
+                DestinationKind::Exchange => Destination::exchange(name),
+            };
+            let bound = Binding {
+                destination,
+                routing_key: Name::from(binding.routing_key.as_str()),
+                arguments: binding.arguments.clone(),
+            };
+            vhost
+                .bind(binding.source.as_bytes(), &bound)
+                .map_err(refused(object))?;
+        }
+        Ok(())
+    }
+}
+
+/// Hashes a password with a fresh salt, as RabbitMQ does by default.
+pub fn hash_password(password: &[u8]) -> Result<PasswordHash, String> {
+    let salt: [u8; SALT_LEN] = rand::random();
+    PasswordHash::make(HashingAlgorithm::default(), salt, password).map_err(|e| e.to_string())
+}
+
+fn queue_kind(name: &str) -> Option<QueueKind> {
+    match name {
+        "classic" => Some(QueueKind::Classic),
+        "quorum" => Some(QueueKind::Quorum),
+        _ => None,
+    }
+}

@@ -1,0 +1,186 @@
+//! What the broker has for a connection: deliveries, and events that are not answers.
+//!
+//! Queues fill it under their own lock (RULINGS 1), so it is a leaf: nothing is locked or awaited
+//! while it is held. The connection's task empties it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::task::Waker;
+
+use futures::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use super::shared_queue::SharedQueue;
+use crate::amqp::AmqpError;
+use crate::limits::{INBOX_BYTES, INBOX_EVENTS};
+use crate::message::Chunk;
+use crate::queue::consumers::Staged;
+use crate::queue::{ConsumerKey, Delivery};
+
+/// Something that happened to a connection.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A queue was deleted under a consumer: `basic.cancel` goes out.
+    Cancelled {
+        /// The session's number of the consumer.
+        slot: u32,
+        /// The consumer.
+        key: ConsumerKey,
+    },
+    /// An alarm was raised; publishers stop.
+    Blocked(&'static str),
+    /// Every alarm is over.
+    Unblocked,
+    /// Close with this error, in order.
+    Close(AmqpError),
+}
+
+/// Deliveries to one consumer whose records lie in one chunk.
+#[derive(Debug)]
+pub struct Run {
+    /// The session's number of the consumer.
+    pub slot: u32,
+    /// The consumer, to tell a reused slot.
+    pub key: ConsumerKey,
+    /// Where the records lie.
+    pub chunk: Arc<Chunk>,
+    /// How many deliveries.
+    pub count: u32,
+}
+
+/// What waits for a connection.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// Deliveries by run.
+    pub runs: Vec<Run>,
+    /// The deliveries of all runs, in order.
+    pub items: Vec<Delivery>,
+    /// Events, in order.
+    pub events: Vec<Event>,
+    /// Consumers that a queue passed over for want of room or channel credit.
+    pub parked: Vec<(Arc<SharedQueue>, ConsumerKey)>,
+    /// Room that the deliveries take.
+    pub cost: isize,
+}
+
+impl Mail {
+    /// True when there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.events.is_empty() && self.parked.is_empty()
+    }
+}
+
+/// A connection's inbox.
+#[derive(Debug)]
+pub struct Inbox {
+    mail: Mutex<Mail>,
+    waker: AtomicWaker,
+    room: AtomicIsize,
+    /// The task has been woken and has not looked yet.
+    ringing: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            mail: Mutex::default(),
+            waker: AtomicWaker::new(),
+            room: AtomicIsize::new(INBOX_BYTES),
+            ringing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Inbox {
+    /// Octets of deliveries that still fit.
+    #[inline]
+    pub fn room(&self) -> isize {
+        self.room.load(Ordering::Relaxed)
+    }
+
+    /// Puts deliveries in and wakes the connection.
+    pub fn deliver(&self, slot: u32, key: ConsumerKey, staged: &mut Staged) {
+        {
+            let mut mail = self.mail.lock();
+            for (chunk, count) in staged.runs.drain(..) {
+                mail.runs.push(Run {
+                    slot,
+                    key,
+                    chunk,
+                    count,
+                });
+            }
+            mail.items.extend_from_slice(&staged.items);
+            mail.cost += staged.cost;
+        }
+        self.room.fetch_sub(staged.cost, Ordering::Relaxed);
+        staged.items.clear();
+        staged.cost = 0;
+        self.ring();
+    }
+
+    /// Asks for a visit of the queue once there is room; false when there is some by now.
+    pub fn park(&self, queue: &Arc<SharedQueue>, key: ConsumerKey) -> bool {
+        let mut mail = self.mail.lock();
+        // The task restores room under this lock, so it cannot miss us.
+        if self.room() > 0 {
+            return false;
+        }
+        mail.parked.push((Arc::clone(queue), key));
+        true
+    }
+
+    /// Notes a queue that waits for channel credit; the session visits it when credit returns.
+    pub fn park_for_credit(&self, queue: &Arc<SharedQueue>, key: ConsumerKey) {
+        self.mail.lock().parked.push((Arc::clone(queue), key));
+    }
+
+    /// Posts an event. A connection that lets them pile up is beyond saving and is closed.
+    pub fn post(&self, event: Event) {
+        {
+            let mut mail = self.mail.lock();
+            if mail.events.len() < INBOX_EVENTS {
+                mail.events.push(event);
+            } else {
+                self.closed.store(true, Ordering::Relaxed);
+            }
+        }
+        self.ring();
+    }
+
+    /// True once events overflowed.
+    pub fn overflowed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    fn ring(&self) {
+        if !self.ringing.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// The task will be woken by what comes from now on.
+    pub fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// True when something came since the last [`Self::take`].
+    pub fn is_ringing(&self) -> bool {
+        self.ringing.load(Ordering::Acquire)
+    }
+
+    /// Takes everything; `mail` must be empty and lends its buffers.
+    pub fn take(&self, mail: &mut Mail) {
+        self.ringing.store(false, Ordering::Release);
+        let mut inner = self.mail.lock();
+        std::mem::swap(&mut *inner, mail);
+        self.room.fetch_add(mail.cost, Ordering::Relaxed);
+    }
+
+    /// Takes the consumers that wait for a visit.
+    pub fn take_parked(&self) -> Vec<(Arc<SharedQueue>, ConsumerKey)> {
+        std::mem::take(&mut self.mail.lock().parked)
+    }
+}

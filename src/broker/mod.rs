@@ -1,0 +1,28 @@
+//! The running broker: virtual hosts, queues under their locks, routing, dead letters, timers,
+//! users, alarms. It knows no sockets: connections reach it by calls and hear from it through
+//! their [`inbox::Inbox`].
+
+pub mod alarms;
+pub mod batch;
+pub mod bind;
+pub mod connections;
+pub mod core;
+pub mod dead_letter;
+pub mod declare_exchange;
+pub mod declare_queue;
+pub mod exchange;
+pub mod import;
+pub mod inbox;
+pub mod port;
+pub mod reply_to;
+pub mod route;
+pub mod shared_queue;
+pub mod timer;
+pub mod users;
+pub mod vhost;
+
+pub use core::{Broker, Options};
+pub use exchange::Exchange;
+pub use inbox::{Event, Inbox};
+pub use shared_queue::SharedQueue;
+pub use vhost::Vhost;

@@ -1,0 +1,111 @@
+//! The way from a queue to a consumer's connection.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::inbox::{Event, Inbox};
+use super::shared_queue::SharedQueue;
+use crate::queue::ConsumerKey;
+use crate::queue::consumers::{Port, Staged};
+
+/// The prefetch limit that all consumers of a channel share (`basic.qos` with global).
+#[derive(Debug, Default)]
+pub struct ChannelCredit {
+    /// 0 is no limit.
+    limit: AtomicU32,
+    used: AtomicU32,
+}
+
+impl ChannelCredit {
+    /// Sets the limit, with `used` deliveries out at this moment.
+    pub fn set(&self, limit: u32, used: u32) {
+        self.used.store(used, Ordering::Relaxed);
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// The limit; 0 is none.
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Takes one; false when all are used. Without a limit nothing is counted.
+    #[inline]
+    fn take(&self) -> bool {
+        let limit = self.limit();
+        if limit == 0 {
+            return true;
+        }
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                (used < limit).then_some(used + 1)
+            })
+            .is_ok()
+    }
+
+    /// Gives `count` back.
+    pub fn give_back(&self, count: u32) {
+        if self.limit() == 0 {
+            return;
+        }
+        let _ = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                Some(used.saturating_sub(count))
+            });
+    }
+}
+
+/// A consumer's port: its connection's inbox and its place there.
+#[derive(Debug)]
+pub struct ConsumerPort {
+    /// The connection's inbox.
+    pub inbox: Arc<Inbox>,
+    /// The session's number of the consumer.
+    pub slot: u32,
+    /// The consumer.
+    pub key: ConsumerKey,
+    /// The queue it consumes from.
+    pub queue: Weak<SharedQueue>,
+    /// The channel's shared limit.
+    pub credit: Arc<ChannelCredit>,
+}
+
+impl ConsumerPort {
+    /// Tells the connection that the queue is gone.
+    pub fn cancel(&self) {
+        self.inbox.post(Event::Cancelled {
+            slot: self.slot,
+            key: self.key,
+        });
+    }
+}
+
+impl Port for ConsumerPort {
+    #[inline]
+    fn room(&self) -> isize {
+        self.inbox.room()
+    }
+
+    #[inline]
+    fn take_channel_credit(&self) -> bool {
+        if self.credit.take() {
+            return true;
+        }
+        if let Some(queue) = self.queue.upgrade() {
+            self.inbox.park_for_credit(&queue, self.key);
+        }
+        // Credit that came back in between is taken now; the visit then finds nothing to do.
+        self.credit.take()
+    }
+
+    fn park(&self) -> bool {
+        match self.queue.upgrade() {
+            Some(queue) => self.inbox.park(&queue, self.key),
+            None => true,
+        }
+    }
+
+    fn deliver(&self, staged: &mut Staged) {
+        self.inbox.deliver(self.slot, self.key, staged);
+    }
+}

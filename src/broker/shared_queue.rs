@@ -1,0 +1,270 @@
+//! A queue under its lock, with what never changes about it beside.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::core::Broker;
+use super::port::ConsumerPort;
+use super::vhost::Vhost;
+use crate::amqp::{AmqpError, ReplyCode, Table};
+use crate::ids::Name;
+use crate::message::Chunk;
+use crate::queue::serving::Taken;
+use crate::queue::settle::SettleRun;
+use crate::queue::{
+    ConsumerKey, ConsumerSpec, Effects, Incoming, Queue, QueueArguments, QueueKind, Status,
+};
+
+/// A queue of a virtual host.
+#[derive(Debug)]
+pub struct SharedQueue {
+    /// Never used again.
+    pub id: u64,
+    /// Its name.
+    pub name: Name,
+    /// Its virtual host.
+    pub vhost: Weak<Vhost>,
+    /// The name of that.
+    pub vhost_name: Name,
+    /// It outlives a restart.
+    pub durable: bool,
+    /// The connection that alone may use it.
+    pub owner: Option<u64>,
+    /// It goes with its last consumer.
+    pub auto_delete: bool,
+    /// As declared.
+    pub arguments: Table,
+    /// What the arguments set.
+    pub settings: QueueArguments,
+    machine: Mutex<Queue<ConsumerPort>>,
+    deleted: AtomicBool,
+}
+
+/// What a declaration says about a queue.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields of queue.declare")]
+pub struct QueueSpec {
+    pub name: Name,
+    pub durable: bool,
+    pub owner: Option<u64>,
+    pub auto_delete: bool,
+    pub arguments: Table,
+    pub settings: QueueArguments,
+}
+
+/// `queue 'q' in vhost '/'`, as error texts call it.
+pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
+    format!(
+        "queue '{}' in vhost '{vhost}'",
+        String::from_utf8_lossy(name)
+    )
+}
+
+impl SharedQueue {
+    pub(super) fn new(id: u64, vhost: &Arc<Vhost>, spec: QueueSpec, now: u64) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            name: spec.name,
+            vhost: Arc::downgrade(vhost),
+            vhost_name: vhost.name.clone(),
+            durable: spec.durable,
+            owner: spec.owner,
+            auto_delete: spec.auto_delete,
+            arguments: spec.arguments,
+            machine: Mutex::new(Queue::new(spec.settings.clone(), now)),
+            settings: spec.settings,
+            deleted: AtomicBool::new(false),
+        })
+    }
+
+    /// `queue 'q' in vhost '/'`.
+    pub fn subject(&self) -> String {
+        queue_subject(self.name.as_bytes(), &self.vhost_name)
+    }
+
+    /// True once it was deleted; whoever still holds it finds nothing in it.
+    #[inline]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Refuses a connection that does not own this exclusive queue (405).
+    pub fn check_access(&self, connection: u64) -> Result<(), AmqpError> {
+        match self.owner {
+            Some(owner) if owner != connection => Err(self.locked()),
+            _ => Ok(()),
+        }
+    }
+
+    /// RabbitMQ's 405.
+    pub fn locked(&self) -> AmqpError {
+        AmqpError::new(
+            ReplyCode::ResourceLocked,
+            format!(
+                "cannot obtain exclusive access to locked {}. It could be originally declared on \
+                 another connection or the exclusive property value does not match that of the \
+                 original declaration.",
+                self.subject()
+            ),
+        )
+    }
+
+    /// Runs `work` under the lock, then carries out what the queue asks for. `None` when the queue
+    /// is deleted.
+    #[inline]
+    fn with<R>(
+        self: &Arc<Self>,
+        broker: &Broker,
+        work: impl FnOnce(&mut Queue<ConsumerPort>, &mut Effects) -> R,
+    ) -> Option<R> {
+        let mut effects = Effects::default();
+        let result = self.locked_work(&mut effects, work);
+        if !effects.is_empty() {
+            broker.carry_out(self, effects);
+        }
+        result
+    }
+
+    #[inline]
+    fn locked_work<R>(
+        &self,
+        effects: &mut Effects,
+        work: impl FnOnce(&mut Queue<ConsumerPort>, &mut Effects) -> R,
+    ) -> Option<R> {
+        let mut machine = self.machine.lock();
+        if self.is_deleted() {
+            return None;
+        }
+        Some(work(&mut machine, effects))
+    }
+
+    /// Takes a batch; effects are left to the caller, who may be carrying some out already. False
+    /// when the queue is deleted: the messages then count as unroutable.
+    pub(super) fn enqueue(
+        &self,
+        chunk: &Arc<Chunk>,
+        batch: &[Incoming],
+        now: u64,
+        effects: &mut Effects,
+    ) -> bool {
+        self.locked_work(effects, |queue, effects| {
+            queue.enqueue(chunk, batch, now, effects)
+        })
+        .is_some()
+    }
+
+    /// True when a batch would not be refused now; a deleted queue refuses nothing.
+    pub(super) fn has_room(&self, batch: &[Incoming]) -> bool {
+        self.locked_work(&mut Effects::default(), |queue, _| queue.has_room(batch))
+            .unwrap_or(true)
+    }
+
+    /// Settles runs of deliveries.
+    pub fn settle(self: &Arc<Self>, broker: &Broker, runs: &[SettleRun], now: u64) {
+        self.with(broker, |queue, effects| queue.settle(runs, now, effects));
+    }
+
+    /// Serves a consumer that was passed over.
+    pub fn revisit(self: &Arc<Self>, broker: &Broker, key: ConsumerKey, now: u64) {
+        self.with(broker, |queue, effects| queue.revisit(key, now, effects));
+    }
+
+    /// Changes a live consumer's prefetch limit.
+    pub fn set_prefetch(self: &Arc<Self>, broker: &Broker, key: ConsumerKey, limit: u32, now: u64) {
+        self.with(broker, |queue, effects| {
+            queue.set_prefetch(key, limit, now, effects)
+        });
+    }
+
+    /// Adds a consumer; refuses exclusive conflicts (403). `None`: the queue is deleted.
+    pub fn consume(
+        self: &Arc<Self>,
+        broker: &Broker,
+        spec: ConsumerSpec,
+        port: ConsumerPort,
+        now: u64,
+    ) -> Option<Result<(), AmqpError>> {
+        self.with(broker, |queue, effects| {
+            let enforced = self.settings.kind == QueueKind::Classic;
+            let conflict = queue.consumers().any_exclusive()
+                || (spec.exclusive && !queue.consumers().is_empty());
+            if enforced && conflict {
+                let text = format!("{} in exclusive use", self.subject());
+                return Err(AmqpError::access_refused(text));
+            }
+            queue.add_consumer(port.key, spec, port, now, effects);
+            Ok(())
+        })
+    }
+
+    /// Removes a consumer. True when an auto-delete queue has lost its last one.
+    pub fn cancel(self: &Arc<Self>, broker: &Broker, key: ConsumerKey, now: u64) -> bool {
+        let last = self.with(broker, |queue, effects| {
+            queue.remove_consumer(key, now, effects)
+        });
+        broker.note_lease(self);
+        last == Some(true) && self.auto_delete
+    }
+
+    /// `basic.get`. The outer `None`: the queue is deleted.
+    pub fn get(self: &Arc<Self>, broker: &Broker, no_ack: bool, now: u64) -> Option<Option<Taken>> {
+        self.with(broker, |queue, effects| queue.get(no_ack, now, effects))
+    }
+
+    /// Drops every ready message.
+    pub fn purge(self: &Arc<Self>, broker: &Broker) -> Option<u64> {
+        self.with(broker, |queue, _| queue.purge())
+    }
+
+    /// Expires what is due.
+    pub(super) fn tick(&self, now: u64, effects: &mut Effects) {
+        self.locked_work(effects, |queue, effects| queue.tick(now, effects));
+    }
+
+    /// Notes a use for `x-expires`.
+    pub fn touch(&self, now: u64) {
+        self.locked_work(&mut Effects::default(), |queue, _| queue.touch(now));
+    }
+
+    /// When the queue ends for want of use.
+    pub(super) fn lease_end(&self) -> Option<u64> {
+        self.locked_work(&mut Effects::default(), |queue, _| queue.lease_end())
+            .flatten()
+    }
+
+    /// Counts.
+    pub fn status(&self) -> Status {
+        self.machine.lock().status()
+    }
+
+    /// True when deliveries show `x-delivery-count`.
+    pub fn counts_deliveries(&self) -> bool {
+        self.settings.kind == QueueKind::Quorum || self.settings.delivery_limit.is_some()
+    }
+
+    /// Marks it deleted if `allowed` says so of its status, empties it and returns its consumers
+    /// and how many messages waited. `None` when it was deleted already.
+    pub(super) fn delete_if<E>(
+        &self,
+        allowed: impl FnOnce(Status) -> Result<(), E>,
+    ) -> Option<Result<(u64, Vec<ConsumerPort>), E>> {
+        let mut machine = self.machine.lock();
+        if self.is_deleted() {
+            return None;
+        }
+        let status = machine.status();
+        if let Err(refusal) = allowed(status) {
+            return Some(Err(refusal));
+        }
+        self.deleted.store(true, Ordering::Release);
+        let consumers = machine
+            .take_consumers()
+            .into_iter()
+            .map(|(_, port)| port)
+            .collect();
+        *machine = Queue::new(QueueArguments::default(), 0);
+        Some(Ok((status.ready, consumers)))
+    }
+}

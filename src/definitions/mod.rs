@@ -1,0 +1,3 @@
+//! Definitions: what a broker is told to have, apart from messages. Pure.
+
+pub mod import;

@@ -1,0 +1,59 @@
+//! Every bound of the broker with its reason. A buffer, map, loop or depth without one is a bug.
+
+/// Octets read from a socket at once: large enough that a batch of small messages pays for its
+/// system call, small enough to stay in the second-level cache.
+pub const READ_BATCH: usize = 256 * 1024;
+
+/// Frames before login are at most this long (RULINGS 18): nobody who has not shown a password
+/// may make the broker hold more.
+pub const FRAME_MAX_BEFORE_LOGIN: usize = 8 * 1024;
+
+/// Ten years in milliseconds: RabbitMQ's upper bound of every TTL and expiry.
+pub const EXPIRY_MAX_MS: u64 = 315_360_000_000;
+
+/// Deliveries stop being turned into frames when a connection's output holds this many octets: a
+/// peer that does not read costs at most this and its inbox.
+pub const OUTPUT_HIGH: usize = 256 * 1024;
+
+/// Replies, confirms and returns may grow the output to this before the connection stops being
+/// read (RULINGS 9): a peer that sends requests but never reads the answers ends here.
+pub const OUTPUT_FULL: usize = 4 * 1024 * 1024;
+
+/// Octets of deliveries (bodies and a fixed cost each) that wait in a connection's inbox.
+pub const INBOX_BYTES: isize = 512 * 1024;
+
+/// What one delivery in an inbox counts besides its body.
+pub const DELIVERY_COST: usize = 64;
+
+/// Events (cancels, blocked, closes) that may wait in an inbox. Each consumer and the connection
+/// itself give rise to a handful, so only a bug or an attack reaches it; the connection is closed.
+pub const INBOX_EVENTS: usize = 65_536;
+
+/// Bodies from here on are written from their chunk instead of being copied into the output.
+pub const BODY_BY_REFERENCE: usize = 16 * 1024;
+
+/// Messages in one block of a queue's index.
+pub const BLOCK_ENTRIES: usize = 4_096;
+
+/// Messages that one lock hold of a queue may expire, drop or dead-letter before it lets others in.
+pub const DROPS_PER_HOLD: usize = 1_024;
+
+/// Routes that a connection remembers. Publishers with more keys than this pay for a look-up.
+pub const ROUTE_CACHE: usize = 8_192;
+
+/// Dead-letter hops that one publish may set off before the rest goes to the timer task: bounds
+/// the work a single method can cause.
+pub const DEAD_LETTER_BURST: usize = 16_384;
+
+/// Consumers of one channel; RabbitMQ has no limit, a million is beyond any real client.
+pub const CONSUMERS_PER_CHANNEL: usize = 1_000_000;
+
+/// Bytes of publishes and acknowledgements that an open transaction may hold.
+pub const TX_BYTES: usize = 256 * 1024 * 1024;
+
+/// Client properties kept for display.
+pub const CLIENT_PROPERTIES: usize = 8 * 1024;
+
+/// Hops along alternate exchanges and exchange bindings for one message: cycles end by the visited
+/// set, this only bounds the set.
+pub const ROUTE_HOPS: usize = 4_096;

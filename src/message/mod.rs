@@ -1,0 +1,8 @@
+//! Messages at rest in memory: append-only chunks of records, shared by every queue that holds one
+//! of their messages. The commit log's in-memory tail will be made of the same chunks.
+
+pub mod chunk;
+pub mod record;
+
+pub use chunk::Chunk;
+pub use record::{Record, RecordWriter};

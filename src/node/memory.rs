@@ -1,0 +1,52 @@
+//! The memory budget: how much there is, and the watch over what is used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::broker::alarms::resident_memory;
+use crate::config::{MemoryLimit, ResourceSettings};
+
+/// How often resident memory is read. A publisher at 1 GB/s grows it by 100 MB in between.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The resident memory in octets at which publishers are blocked.
+pub fn limit(resources: &ResourceSettings) -> u64 {
+    match resources.vm_memory_high_watermark {
+        MemoryLimit::Absolute(octets) => octets,
+        MemoryLimit::Relative(share) => {
+            let total = resources
+                .total_memory_available
+                .unwrap_or_else(total_memory);
+            // A share between 0 and 1 of a number far below 2^53.
+            (total as f64 * share) as u64
+        }
+    }
+}
+
+/// Memory of this machine, or of the control group that this process is held to.
+fn total_memory() -> u64 {
+    let host = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+            let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+            Some(kib * 1024)
+        });
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let known = [host, group].into_iter().flatten().min();
+    // Where neither tells, assume a small machine rather than none.
+    known.unwrap_or(1 << 30)
+}
+
+/// Watches resident memory until the task is dropped.
+pub async fn watch(broker: Arc<Broker>) {
+    loop {
+        if let Some(used) = resident_memory() {
+            broker.check_memory(used);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,11 @@
+//! The node: builds every part, starts and stops them in order, and answers its operator.
+
+pub mod control;
+pub mod data_dir;
+pub mod logging;
+pub mod memory;
+pub mod options;
+pub mod start;
+
+pub use options::{Command, load_settings};
+pub use start::run;

@@ -1,0 +1,338 @@
+//! Start and stop, in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{control, data_dir, logging, memory};
+use crate::amqp::{Table, Value};
+use crate::auth::{LoginFrom, Mechanism, Permissions, User};
+use crate::broker::import::hash_password;
+use crate::broker::timer::Timer;
+use crate::broker::{Broker, Options};
+use crate::config::{Loaded, QueueType, Settings, TlsVersion};
+use crate::connection::Tuning;
+use crate::definitions::import::{Target, parse};
+use crate::queue::QueueKind;
+use crate::server::certificates::{Certificates, TlsFiles};
+use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
+use crate::server::session::SessionOptions;
+
+/// How long connections have to close in order after SIGTERM.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Open files a broker for 5,000 connections wants.
+const FILES_WANTED: u64 = 65_536;
+
+/// Runs a broker until it is told to stop.
+pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
+    let settings = &loaded.settings;
+    let started = Instant::now();
+    let folder = data_dir::open(Path::new(&settings.node.data_dir))?;
+    logging::start(&settings.log, &folder.path)?;
+    for notice in &loaded.notices {
+        tracing::warn!("{notice}");
+    }
+    let files = raise_file_limit();
+    let broker = build_broker(settings);
+    let session = session_options(settings)?;
+    prepare(&broker, settings)?;
+    let opened = open_listeners(&broker, settings, &session)?;
+    let socket = control::open(&folder.path)?;
+    tokio::spawn(Timer::run(Arc::clone(&broker)));
+    tokio::spawn(memory::watch(Arc::clone(&broker)));
+    tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
+    let mut accepting = Vec::new();
+    let mut addresses = Vec::new();
+    for (name, listener, acceptor) in opened {
+        addresses.push(format!("{name} on {}", listener.local_addr()?));
+        accepting.push(tokio::spawn(accept_loop(listener, acceptor)));
+    }
+    banner(&addresses, &folder.path, &loaded.files, &broker, files);
+    wait_for_stop().await?;
+    for task in accepting {
+        task.abort();
+    }
+    stop(&broker).await;
+    let _ = std::fs::remove_file(control::socket_path(&folder.path));
+    Ok(())
+}
+
+fn build_broker(settings: &Settings) -> Arc<Broker> {
+    Broker::new(Options {
+        max_message_size: settings.amqp.max_message_size,
+        memory_limit: memory::limit(&settings.resources),
+        consumer_timeout_ms: settings.amqp.consumer_timeout_ms,
+        default_kind: match settings.amqp.default_queue_type {
+            QueueType::Classic => QueueKind::Classic,
+            QueueType::Quorum => QueueKind::Quorum,
+        },
+    })
+}
+
+/// The default objects, then the definitions file.
+fn prepare(broker: &Broker, settings: &Settings) -> anyhow::Result<()> {
+    let defaults = &settings.defaults;
+    broker.put_vhost(defaults.vhost.as_bytes(), None);
+    let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
+        .context("default_permissions")?;
+    let password = hash_password(defaults.pass.as_bytes())
+        .map_err(|reason| anyhow::anyhow!("default_pass: {reason}"))?;
+    broker.users.change(|tables| {
+        tables.put_user(User {
+            name: defaults.user.clone(),
+            password: Some(password),
+            tags: defaults.user_tags.clone(),
+        });
+        tables.put_permissions(&defaults.user, &defaults.vhost, permissions);
+    });
+    if let Some(path) = &defaults.load_definitions {
+        for file in definition_files(Path::new(path))? {
+            load_definitions(broker, &file, &defaults.vhost)?;
+        }
+    }
+    Ok(())
+}
+
+/// The file itself, or the `*.json` files of a folder by name.
+fn definition_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path)
+        .with_context(|| format!("load_definitions: cannot read {}", path.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn load_definitions(broker: &Broker, path: &Path, default_vhost: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("load_definitions: cannot read {}", path.display()))?;
+    let definitions = parse(&text, Target::Broker { default_vhost })
+        .with_context(|| format!("load_definitions: {}", path.display()))?;
+    let warnings = broker
+        .apply_definitions(definitions)
+        .with_context(|| format!("load_definitions: {}", path.display()))?;
+    for warning in warnings {
+        tracing::warn!("{}: {warning}", path.display());
+    }
+    tracing::info!("loaded definitions from {}", path.display());
+    Ok(())
+}
+
+fn session_options(settings: &Settings) -> anyhow::Result<Arc<SessionOptions>> {
+    let mechanisms: Vec<Mechanism> = settings
+        .auth
+        .mechanisms
+        .iter()
+        .map(|name| {
+            Mechanism::from_name(name.as_bytes())
+                .with_context(|| format!("auth_mechanisms: '{name}' is not known"))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok(Arc::new(SessionOptions {
+        tuning: Tuning {
+            channel_max: settings.amqp.channel_max,
+            frame_max: settings.amqp.frame_max,
+            heartbeat_s: settings.amqp.heartbeat_s,
+        },
+        initial_frame_max: settings.amqp.initial_frame_max as usize,
+        server_properties: server_properties(settings),
+        mechanisms,
+        anonymous_user: settings.auth.anonymous_login_user.clone(),
+        loopback_users: settings.auth.loopback_users.clone(),
+        handshake_timeout_ms: settings.listeners.handshake_timeout_ms,
+        connection_max: settings.amqp.connection_max,
+    }))
+}
+
+/// What clients are told in `connection.start`; they branch on product, version and capabilities.
+fn server_properties(settings: &Settings) -> Table {
+    const CAPABILITIES: [&str; 9] = [
+        "publisher_confirms",
+        "exchange_exchange_bindings",
+        "basic.nack",
+        "consumer_cancel_notify",
+        "connection.blocked",
+        "consumer_priorities",
+        "authentication_failure_close",
+        "per_consumer_qos",
+        "direct_reply_to",
+    ];
+    let mut capabilities = Table::default();
+    for name in CAPABILITIES {
+        capabilities.set(name.as_bytes(), Value::Bool(true));
+    }
+    let node = &settings.node;
+    let cluster = node
+        .cluster_name
+        .clone()
+        .unwrap_or_else(|| node_name(settings));
+    let mut table = Table::default();
+    table.set(b"capabilities", Value::Table(capabilities));
+    for (key, text) in [
+        ("cluster_name", cluster.as_str()),
+        ("copyright", "Copyright (c) the Leveret authors"),
+        ("information", "Licensed under the Apache License 2.0"),
+        ("platform", concat!("Leveret ", env!("CARGO_PKG_VERSION"))),
+        ("product", node.product_name.as_str()),
+        ("version", node.product_version.as_str()),
+        ("leveret_version", env!("CARGO_PKG_VERSION")),
+    ] {
+        table.set(key.as_bytes(), Value::text(text));
+    }
+    table
+}
+
+fn node_name(settings: &Settings) -> String {
+    settings.node.name.clone().unwrap_or_else(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        format!("leveret@{}", host.trim())
+    })
+}
+
+type Opened = (&'static str, TcpListener, Arc<Acceptor>);
+
+fn open_listeners(
+    broker: &Arc<Broker>,
+    settings: &Settings,
+    session: &Arc<SessionOptions>,
+) -> anyhow::Result<Vec<Opened>> {
+    let listeners = &settings.listeners;
+    let tcp = &listeners.tcp_options;
+    let size = |octets: Option<u64>| octets.and_then(|octets| usize::try_from(octets).ok());
+    let socket = SocketOptions {
+        backlog: tcp.backlog,
+        nodelay: tcp.nodelay,
+        keepalive: tcp.keepalive,
+        sndbuf: size(tcp.sndbuf),
+        recbuf: size(tcp.recbuf),
+        proxy_protocol: listeners.proxy_protocol,
+        tls_handshake_timeout_ms: listeners.ssl_handshake_timeout_ms,
+    };
+    let acceptor = |certificates| {
+        Arc::new(Acceptor {
+            broker: Arc::clone(broker),
+            session: Arc::clone(session),
+            socket: socket.clone(),
+            certificates,
+        })
+    };
+    let mut opened: Vec<Opened> = Vec::new();
+    let plain = acceptor(None);
+    for (_, address) in listeners.tcp_to_open() {
+        opened.push((
+            "amqp",
+            listen(address.ip, address.port, &socket)?,
+            Arc::clone(&plain),
+        ));
+    }
+    if !listeners.ssl_to_open().is_empty() {
+        let certificates = Certificates::load(tls_files(settings)?)?;
+        tokio::spawn(Arc::clone(&certificates).watch());
+        let tls = acceptor(Some(certificates));
+        for (_, address) in listeners.ssl_to_open() {
+            opened.push((
+                "amqps",
+                listen(address.ip, address.port, &socket)?,
+                Arc::clone(&tls),
+            ));
+        }
+    }
+    if opened.is_empty() {
+        bail!("no listener is configured: set listeners.tcp.default or listeners.ssl.default");
+    }
+    Ok(opened)
+}
+
+fn tls_files(settings: &Settings) -> anyhow::Result<TlsFiles> {
+    let tls = &settings.tls;
+    let file = |key: &str, value: &Option<String>| {
+        value
+            .clone()
+            .map(PathBuf::from)
+            .with_context(|| format!("listeners.ssl needs ssl_options.{key}"))
+    };
+    Ok(TlsFiles {
+        certfile: file("certfile", &tls.certfile)?,
+        keyfile: file("keyfile", &tls.keyfile)?,
+        cacertfile: tls.cacertfile.clone().map(PathBuf::from),
+        verify_peer: tls.verify_peer,
+        fail_if_no_peer_cert: tls.fail_if_no_peer_cert,
+        tls12: tls.versions.contains(&TlsVersion::Tls12),
+        tls13: tls.versions.contains(&TlsVersion::Tls13),
+        login_from: LoginFrom::configured(&settings.auth),
+    })
+}
+
+/// Raises the soft limit of open files as far as it goes; returns what holds.
+fn raise_file_limit() -> u64 {
+    match rlimit::increase_nofile_limit(FILES_WANTED) {
+        Ok(limit) => {
+            if limit < FILES_WANTED {
+                tracing::warn!(
+                    "this process may open {limit} files, which bounds its connections; \
+                     {FILES_WANTED} are advised (raise the hard limit, ulimit -Hn)"
+                );
+            }
+            limit
+        }
+        Err(error) => {
+            tracing::warn!("cannot raise the limit of open files: {error}");
+            0
+        }
+    }
+}
+
+fn banner(addresses: &[String], folder: &Path, files: &[PathBuf], broker: &Broker, limit: u64) {
+    let config = match files {
+        [] => "(none)".to_owned(),
+        files => files
+            .iter()
+            .map(|f| f.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    tracing::info!("Leveret {} started", env!("CARGO_PKG_VERSION"));
+    tracing::info!("listening: {}", addresses.join(", "));
+    tracing::info!(
+        "data folder: {}; config file(s): {config}",
+        folder.display()
+    );
+    tracing::info!(
+        "memory limit: {} MiB; open files: {limit}; messages are kept in memory only",
+        broker.alarms.memory_limit() / (1 << 20)
+    );
+    tracing::info!("Server startup complete");
+}
+
+async fn wait_for_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+    }
+    Ok(())
+}
+
+/// Closes every connection with 320 and waits a little for their answers.
+async fn stop(broker: &Broker) {
+    broker.connections.close_all("shutdown");
+    let deadline = Instant::now() + STOP_WITHIN;
+    while broker.connections.sessions() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tracing::info!("stopped");
+}

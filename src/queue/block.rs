@@ -1,0 +1,446 @@
+//! A block of a queue's index: up to 4,096 consecutive messages in 12 octets each.
+//!
+//! Expiries and delivery counts are kept beside the entries only where some message has one. A block
+//! most of whose messages are settled is thinned: its survivors are copied into a chunk of their
+//! own, so that one message that nobody acknowledges pins neither its neighbours' bodies nor their
+//! entries (RULINGS 10).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::limits::BLOCK_ENTRIES;
+use crate::message::Chunk;
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Waits for a consumer.
+    Ready,
+    /// With a consumer, not acknowledged.
+    Unacked,
+    /// Gone.
+    Settled,
+}
+
+const UNACKED: u8 = 1;
+const SETTLED: u8 = 2;
+const STATE: u8 = 3;
+const REDELIVERED: u8 = 4;
+const COUNTED: u8 = 8;
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    offset: u32,
+    size: u32,
+    slot: u16,
+    flags: u8,
+}
+
+impl Entry {
+    fn state(self) -> State {
+        match self.flags & STATE {
+            0 => State::Ready,
+            UNACKED => State::Unacked,
+            _ => State::Settled,
+        }
+    }
+}
+
+/// One chunk that entries of the block point into.
+#[derive(Debug)]
+struct Slot {
+    chunk: Option<Arc<Chunk>>,
+    live: u32,
+}
+
+/// Records from here on are never copied out: a chunk of theirs holds hardly anything else, and
+/// the copy of a whole block stays below 256 MiB, within the 32 bits of an offset.
+const COPIED_SMALLER_THAN: usize = 64 * 1024;
+
+/// Entries whose buffer an emptied block keeps: 12 KiB for a busy queue, nothing for an idle one's
+/// first message.
+const RECYCLED_ENTRIES: usize = 1024;
+
+/// What the index knows about one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Offset of its record in its chunk.
+    pub offset: u32,
+    /// Octets of its body.
+    pub size: u32,
+    /// Where it stands.
+    pub state: State,
+    /// It has been delivered before.
+    pub redelivered: bool,
+    /// How often it was returned; 0 when never.
+    pub count: u32,
+    /// When it expires, in milliseconds since the epoch; `u64::MAX` is never.
+    pub expires_at: u64,
+}
+
+/// Consecutive messages of one level.
+#[derive(Debug)]
+pub struct Block {
+    /// Sequence number of the first entry.
+    base: u64,
+    /// How many sequence numbers the block covers.
+    span: u32,
+    entries: Vec<Entry>,
+    /// Offsets from `base`, once thinned; empty while every number has its entry.
+    positions: Vec<u16>,
+    slots: Vec<Slot>,
+    live: u32,
+    ready: u32,
+    expiries: Vec<u64>,
+    earliest_expiry: u64,
+    counts: BTreeMap<u16, u32>,
+    /// The many small chunks of a full block have been merged; once is enough.
+    merged: bool,
+}
+
+impl Block {
+    /// An empty block whose first message will be number `base`.
+    pub fn new(base: u64) -> Self {
+        Self {
+            base,
+            span: 0,
+            entries: Vec::new(),
+            positions: Vec::new(),
+            slots: Vec::new(),
+            live: 0,
+            ready: 0,
+            expiries: Vec::new(),
+            earliest_expiry: u64::MAX,
+            counts: BTreeMap::new(),
+            merged: false,
+        }
+    }
+
+    /// The number of its first message.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// One past the number of its last message.
+    pub fn end(&self) -> u64 {
+        self.base + u64::from(self.span)
+    }
+
+    /// True when it takes no more messages.
+    pub fn is_full(&self) -> bool {
+        self.span as usize >= BLOCK_ENTRIES
+    }
+
+    /// Messages that are not settled.
+    pub fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Messages that are ready.
+    pub fn ready(&self) -> u32 {
+        self.ready
+    }
+
+    /// The earliest expiry of a live message, or earlier; `u64::MAX` when none expires.
+    pub fn earliest_expiry(&self) -> u64 {
+        self.earliest_expiry
+    }
+
+    /// Appends a ready message; the block must not be full.
+    #[inline]
+    pub fn push(&mut self, chunk: &Arc<Chunk>, offset: u32, size: u32, expires_at: u64) {
+        let current = self.slots.last_mut().filter(|slot| {
+            slot.chunk
+                .as_ref()
+                .is_some_and(|held| Arc::ptr_eq(held, chunk))
+        });
+        match current {
+            Some(slot) => slot.live += 1,
+            None => self.slots.push(Slot {
+                chunk: Some(Arc::clone(chunk)),
+                live: 1,
+            }),
+        }
+        // At most BLOCK_ENTRIES slots, one per entry.
+        let slot = (self.slots.len() - 1) as u16;
+        if expires_at != u64::MAX || !self.expiries.is_empty() {
+            self.expiries.resize(self.entries.len(), u64::MAX);
+            self.expiries.push(expires_at);
+            self.earliest_expiry = self.earliest_expiry.min(expires_at);
+        }
+        self.entries.push(Entry {
+            offset,
+            size,
+            slot,
+            flags: 0,
+        });
+        self.span += 1;
+        self.live += 1;
+        self.ready += 1;
+    }
+
+    #[inline]
+    fn index(&self, number: u64) -> Option<usize> {
+        let position = number.checked_sub(self.base)?;
+        if self.positions.is_empty() {
+            usize::try_from(position).ok()
+        } else {
+            self.positions
+                .binary_search(&u16::try_from(position).ok()?)
+                .ok()
+        }
+    }
+
+    fn position(&self, index: usize) -> u16 {
+        // A block spans at most BLOCK_ENTRIES numbers.
+        self.positions.get(index).copied().unwrap_or(index as u16)
+    }
+
+    /// The chunk and the facts of message `number`, unless it is settled.
+    #[inline]
+    pub fn get(&self, number: u64) -> Option<(&Arc<Chunk>, Meta)> {
+        let index = self.index(number)?;
+        let entry = *self.entries.get(index)?;
+        let state = entry.state();
+        if state == State::Settled {
+            return None;
+        }
+        let chunk = self.slots.get(usize::from(entry.slot))?.chunk.as_ref()?;
+        let count = if entry.flags & COUNTED == 0 {
+            0
+        } else {
+            self.counts.get(&self.position(index)).copied().unwrap_or(0)
+        };
+        Some((
+            chunk,
+            Meta {
+                offset: entry.offset,
+                size: entry.size,
+                state,
+                redelivered: entry.flags & REDELIVERED != 0,
+                count,
+                expires_at: self.expiries.get(index).copied().unwrap_or(u64::MAX),
+            },
+        ))
+    }
+
+    /// The first ready number at or after `from`.
+    #[inline]
+    pub fn next_ready(&self, from: u64) -> Option<u64> {
+        if self.ready == 0 {
+            return None;
+        }
+        let start = if self.positions.is_empty() {
+            usize::try_from(from.saturating_sub(self.base)).ok()?
+        } else {
+            let position = u16::try_from(from.saturating_sub(self.base)).ok()?;
+            self.positions.partition_point(|p| *p < position)
+        };
+        let found = self
+            .entries
+            .get(start..)?
+            .iter()
+            .position(|e| e.flags & STATE == 0)?;
+        Some(self.base + u64::from(self.position(start + found)))
+    }
+
+    /// Marks a ready message as delivered. Returns its body's size.
+    #[inline]
+    pub fn deliver(&mut self, number: u64) -> Option<u32> {
+        let index = self.index(number)?;
+        let entry = self.entries.get_mut(index)?;
+        if entry.state() != State::Ready {
+            return None;
+        }
+        entry.flags |= UNACKED;
+        self.ready -= 1;
+        Some(entry.size)
+    }
+
+    /// Puts an unacknowledged message back; `count` adds a return, `redelivered` sets the flag.
+    pub fn give_back(&mut self, number: u64, redelivered: bool, count: bool) -> Option<u32> {
+        let index = self.index(number)?;
+        let position = self.position(index);
+        let entry = self.entries.get_mut(index)?;
+        if entry.state() != State::Unacked {
+            return None;
+        }
+        entry.flags &= !UNACKED;
+        if redelivered {
+            entry.flags |= REDELIVERED;
+        }
+        if count {
+            entry.flags |= COUNTED;
+            let counter = self.counts.entry(position).or_insert(0);
+            *counter = counter.saturating_add(1);
+        }
+        self.ready += 1;
+        Some(entry.size)
+    }
+
+    /// Sets the facts of a message that was moved here.
+    pub fn mark(&mut self, number: u64, redelivered: bool, count: u32) {
+        let Some(index) = self.index(number) else {
+            return;
+        };
+        let position = self.position(index);
+        let Some(entry) = self.entries.get_mut(index) else {
+            return;
+        };
+        if redelivered {
+            entry.flags |= REDELIVERED;
+        }
+        if count > 0 {
+            entry.flags |= COUNTED;
+            self.counts.insert(position, count);
+        }
+    }
+
+    /// Takes the message out. Returns its former state and its body's size.
+    #[inline]
+    pub fn settle(&mut self, number: u64) -> Option<(State, u32)> {
+        let index = self.index(number)?;
+        let entry = self.entries.get_mut(index)?;
+        let state = entry.state();
+        match state {
+            State::Settled => return None,
+            State::Ready => self.ready -= 1,
+            State::Unacked => {}
+        }
+        entry.flags = SETTLED;
+        self.live -= 1;
+        let (slot, size) = (usize::from(entry.slot), entry.size);
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.live -= 1;
+            if slot.live == 0 {
+                slot.chunk = None;
+            }
+        }
+        Some((state, size))
+    }
+
+    /// Numbers of ready messages that expire at or before `now`; tightens the earliest expiry.
+    pub fn due(&mut self, now: u64, most: usize, out: &mut Vec<u64>) {
+        let mut earliest = u64::MAX;
+        for (index, (entry, expiry)) in self.entries.iter().zip(&self.expiries).enumerate() {
+            match entry.state() {
+                State::Settled => {}
+                State::Ready if *expiry <= now && out.len() < most => {
+                    let position = self.positions.get(index).copied().unwrap_or(index as u16);
+                    out.push(self.base + u64::from(position));
+                }
+                // An unacknowledged message expires only once it is back.
+                State::Unacked => {}
+                State::Ready => earliest = earliest.min(*expiry),
+            }
+        }
+        self.earliest_expiry = earliest;
+    }
+
+    /// Lets an expiry that came back with its message be seen again.
+    pub fn note_expiry(&mut self, expires_at: u64) {
+        self.earliest_expiry = self.earliest_expiry.min(expires_at);
+    }
+
+    /// Sets a new expiry of every live message by `change`, after a policy changed.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.state() != State::Settled)
+            .map(|(index, _)| {
+                let position = self.positions.get(index).copied().unwrap_or(index as u16);
+                self.base + u64::from(position)
+            })
+    }
+
+    /// Copies the live messages into chunks of their own where that frees most of what they pin:
+    /// when under a quarter of the block lives, or when the block is made of many small chunks.
+    pub fn thin(&mut self) {
+        self.merged = true;
+        let mut data = Vec::new();
+        let mut kept_slots: Vec<Slot> = Vec::new();
+        let mut moved: BTreeMap<u16, u16> = BTreeMap::new();
+        let mut entries = Vec::with_capacity(self.live as usize);
+        let mut positions = Vec::with_capacity(self.live as usize);
+        let mut expiries = Vec::new();
+        // Slot 0 of the new list is the copy; chunks that are large for what they hold stay shared.
+        kept_slots.push(Slot {
+            chunk: None,
+            live: 0,
+        });
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.state() == State::Settled {
+                continue;
+            }
+            let Some(chunk) = self
+                .slots
+                .get(usize::from(entry.slot))
+                .and_then(|s| s.chunk.as_ref())
+            else {
+                continue;
+            };
+            let record = chunk.record(entry.offset);
+            let mut entry = *entry;
+            let small = record.len() < COPIED_SMALLER_THAN;
+            if small && (record.len() < 4096 || record.len() * 4 < chunk.bytes().len()) {
+                entry.offset = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                entry.slot = 0;
+                record.write(&mut data);
+            } else {
+                let fresh = kept_slots.len() as u16;
+                let slot = *moved.entry(entry.slot).or_insert(fresh);
+                if slot == fresh {
+                    kept_slots.push(Slot {
+                        chunk: Some(Arc::clone(chunk)),
+                        live: 0,
+                    });
+                }
+                entry.slot = slot;
+            }
+            if let Some(slot) = kept_slots.get_mut(usize::from(entry.slot)) {
+                slot.live += 1;
+            }
+            positions.push(self.position(index));
+            if let Some(expiry) = self.expiries.get(index) {
+                expiries.push(*expiry);
+            }
+            entries.push(entry);
+        }
+        if let Some(first) = kept_slots.first_mut().filter(|slot| slot.live > 0) {
+            first.chunk = Some(Chunk::new(data));
+        }
+        self.counts
+            .retain(|position, _| positions.binary_search(position).is_ok());
+        let whole = entries.len() == self.span as usize;
+        self.positions = if whole { Vec::new() } else { positions };
+        self.entries = entries;
+        self.expiries = expiries;
+        self.slots = kept_slots;
+        if whole {
+            self.entries.shrink_to_fit();
+        }
+    }
+
+    /// Empties the block, in which nothing lives, and lets it start again at `base`. Keeps a small
+    /// buffer, so that a queue whose messages pass straight through does not allocate.
+    pub fn recycle(&mut self, base: u64) {
+        let mut entries = std::mem::take(&mut self.entries);
+        let mut slots = std::mem::take(&mut self.slots);
+        entries.clear();
+        slots.clear();
+        entries.shrink_to(RECYCLED_ENTRIES);
+        slots.shrink_to(RECYCLED_ENTRIES / 16);
+        *self = Self::new(base);
+        self.entries = entries;
+        self.slots = slots;
+    }
+
+    /// True when thinning would free most of the block.
+    pub fn wants_thinning(&self) -> bool {
+        self.is_full()
+            && self.live > 0
+            && ((self.live as usize) < self.entries.len() / 4
+                || (self.slots.len() > BLOCK_ENTRIES / 16 && !self.merged))
+    }
+}

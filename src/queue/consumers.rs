@@ -1,0 +1,327 @@
+//! Who wants messages, in which order they get them, and who cannot take any now.
+//!
+//! Consumers that can take a message stand in line by priority and are served round robin; one that
+//! has used its credit or whose connection does not read leaves the line until it is unparked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::contents::MessageId;
+use crate::message::Chunk;
+
+/// The way to a consumer's connection. Called under the queue's lock, so it takes leaf locks only.
+pub trait Port {
+    /// Octets of deliveries that it can take now; nothing fits at 0 or below.
+    fn room(&self) -> isize;
+    /// Takes one delivery from the limit that the channel's consumers share; false when it is used.
+    fn take_channel_credit(&self) -> bool;
+    /// Asks to be called back once there is room or credit. False when there is some already.
+    fn park(&self) -> bool;
+    /// Hands over what is staged and leaves it empty.
+    fn deliver(&self, staged: &mut Staged);
+}
+
+/// A consumer of one queue; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerKey(pub u64);
+
+/// One delivery on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// The message.
+    pub id: MessageId,
+    /// Offset of its record in its run's chunk.
+    pub offset: u32,
+    /// Returns so far in the low 31 bits, the redelivered flag in the top one.
+    packed: u32,
+}
+
+impl Delivery {
+    /// Packs the flag and the count; a count beyond 31 bits stays at its maximum.
+    pub fn new(id: MessageId, offset: u32, redelivered: bool, count: u32) -> Self {
+        Self {
+            id,
+            offset,
+            packed: count.min(u32::MAX >> 1) | u32::from(redelivered) << 31,
+        }
+    }
+
+    /// It has been delivered before.
+    pub fn redelivered(self) -> bool {
+        self.packed >> 31 != 0
+    }
+
+    /// How often it came back.
+    pub fn count(self) -> u32 {
+        self.packed & (u32::MAX >> 1)
+    }
+}
+
+/// Deliveries to one consumer, grouped by the chunk they lie in.
+#[derive(Debug, Default)]
+pub struct Staged {
+    /// Chunks, each with the number of deliveries that lie in it.
+    pub runs: Vec<(Arc<Chunk>, u32)>,
+    /// The deliveries, in order.
+    pub items: Vec<Delivery>,
+    /// Octets they count against the room.
+    pub cost: isize,
+}
+
+impl Staged {
+    /// Adds one delivery.
+    #[inline]
+    pub fn push(&mut self, chunk: &Arc<Chunk>, item: Delivery, size: u32) {
+        match self
+            .runs
+            .last_mut()
+            .filter(|(last, _)| Arc::ptr_eq(last, chunk))
+        {
+            Some((_, count)) => *count += 1,
+            None => self.runs.push((Arc::clone(chunk), 1)),
+        }
+        self.items.push(item);
+        self.cost += size as isize + crate::limits::DELIVERY_COST as isize;
+    }
+}
+
+/// What a consumer asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConsumerSpec {
+    /// Deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// Nobody else may consume.
+    pub exclusive: bool,
+    /// `x-priority`.
+    pub priority: i32,
+    /// Most unacknowledged deliveries; 0 is no limit.
+    pub prefetch: u32,
+}
+
+/// A consumer and where it stands.
+#[derive(Debug)]
+pub struct Consumer<P> {
+    /// What it asked for.
+    pub spec: ConsumerSpec,
+    /// The way to it.
+    pub port: P,
+    /// Its unacknowledged deliveries.
+    pub unacked: u32,
+    /// It left the line until it is unparked.
+    pub parked: bool,
+    /// Deliveries to hand over before the lock is released.
+    pub staged: Staged,
+}
+
+impl<P> Consumer<P> {
+    fn has_credit(&self) -> bool {
+        self.spec.no_ack || self.spec.prefetch == 0 || self.unacked < self.spec.prefetch
+    }
+}
+
+#[derive(Debug)]
+struct Line {
+    priority: i32,
+    keys: VecDeque<ConsumerKey>,
+}
+
+/// The consumers of one queue.
+#[derive(Debug)]
+pub struct Consumers<P> {
+    all: BTreeMap<ConsumerKey, Consumer<P>>,
+    /// Highest priority first.
+    lines: Vec<Line>,
+    single_active: bool,
+    active: Option<ConsumerKey>,
+    /// Consumers with something staged.
+    touched: Vec<ConsumerKey>,
+}
+
+impl<P: Port> Consumers<P> {
+    /// No consumers; `single_active` lets only one of them receive.
+    pub fn new(single_active: bool) -> Self {
+        Self {
+            all: BTreeMap::new(),
+            lines: Vec::new(),
+            single_active,
+            active: None,
+            touched: Vec::new(),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// True when one of them is exclusive.
+    pub fn any_exclusive(&self) -> bool {
+        self.all.values().any(|consumer| consumer.spec.exclusive)
+    }
+
+    /// The consumer that receives, where only one may.
+    pub fn active(&self) -> Option<ConsumerKey> {
+        self.active
+    }
+
+    /// Every consumer.
+    pub fn iter(&self) -> impl Iterator<Item = (ConsumerKey, &Consumer<P>)> {
+        self.all.iter().map(|(key, consumer)| (*key, consumer))
+    }
+
+    /// Adds a consumer at the end of its priority's line.
+    pub fn add(&mut self, key: ConsumerKey, spec: ConsumerSpec, port: P) {
+        let consumer = Consumer {
+            spec,
+            port,
+            unacked: 0,
+            parked: true,
+            staged: Staged::default(),
+        };
+        self.all.insert(key, consumer);
+        if !self.single_active {
+            self.unpark(key);
+        } else if self.active.is_none() {
+            self.active = Some(key);
+            self.unpark(key);
+        }
+    }
+
+    /// Removes a consumer; a single active one is succeeded by the next of highest priority.
+    pub fn remove(&mut self, key: ConsumerKey) -> Option<Consumer<P>> {
+        let consumer = self.all.remove(&key)?;
+        for line in &mut self.lines {
+            line.keys.retain(|k| *k != key);
+        }
+        self.lines.retain(|line| !line.keys.is_empty());
+        if self.active == Some(key) {
+            self.active = None;
+            let next = self
+                .all
+                .iter()
+                .min_by_key(|(key, c)| (std::cmp::Reverse(c.spec.priority), **key))
+                .map(|(key, _)| *key);
+            if let Some(next) = next {
+                self.active = Some(next);
+                self.unpark(next);
+            }
+        }
+        Some(consumer)
+    }
+
+    /// Removes all and returns them with their keys.
+    pub fn take_all(&mut self) -> Vec<(ConsumerKey, Consumer<P>)> {
+        self.lines.clear();
+        self.active = None;
+        std::mem::take(&mut self.all).into_iter().collect()
+    }
+
+    /// Lets a consumer back into the line when it may receive and has credit.
+    pub fn unpark(&mut self, key: ConsumerKey) {
+        if self.single_active && self.active != Some(key) {
+            return;
+        }
+        let Some(consumer) = self.all.get_mut(&key) else {
+            return;
+        };
+        if !consumer.parked || !consumer.has_credit() {
+            return;
+        }
+        consumer.parked = false;
+        let priority = consumer.spec.priority;
+        match self
+            .lines
+            .binary_search_by(|line| priority.cmp(&line.priority))
+        {
+            Ok(at) => {
+                if let Some(line) = self.lines.get_mut(at) {
+                    line.keys.push_back(key);
+                }
+            }
+            Err(at) => self.lines.insert(
+                at,
+                Line {
+                    priority,
+                    keys: VecDeque::from([key]),
+                },
+            ),
+        }
+    }
+
+    /// Gives `count` deliveries back to a consumer's credit.
+    pub fn credit(&mut self, key: ConsumerKey, count: u32) {
+        if let Some(consumer) = self.all.get_mut(&key) {
+            consumer.unacked = consumer.unacked.saturating_sub(count);
+            if consumer.parked {
+                self.unpark(key);
+            }
+        }
+    }
+
+    /// Sets a consumer's prefetch limit, at once.
+    pub fn set_prefetch(&mut self, key: ConsumerKey, prefetch: u32) {
+        if let Some(consumer) = self.all.get_mut(&key) {
+            consumer.spec.prefetch = prefetch;
+            self.unpark(key);
+        }
+    }
+
+    /// The consumer whose turn it is and how many messages it may take in a row; it has been parked
+    /// when it can take none. `None` when nobody is in line.
+    #[inline]
+    pub fn next(&mut self) -> Option<(&mut Consumer<P>, Turn)> {
+        loop {
+            let line = self.lines.first_mut()?;
+            let alone = line.keys.len() == 1;
+            let Some(&key) = line.keys.front() else {
+                self.lines.remove(0);
+                continue;
+            };
+            let consumer = self.all.get_mut(&key)?;
+            let ready = consumer.has_credit()
+                && (consumer.port.room() > consumer.staged.cost || !consumer.port.park())
+                && (consumer.spec.no_ack || consumer.port.take_channel_credit());
+            if !ready {
+                consumer.parked = true;
+                line.keys.pop_front();
+                if line.keys.is_empty() {
+                    self.lines.remove(0);
+                }
+                continue;
+            }
+            if !alone {
+                line.keys.rotate_left(1);
+            }
+            if consumer.staged.items.is_empty() {
+                self.touched.push(key);
+            }
+            // Looked up again: the borrow above must end before the loop may go on.
+            return self
+                .all
+                .get_mut(&key)
+                .map(|consumer| (consumer, Turn { alone }));
+        }
+    }
+
+    /// Hands everything staged to the connections.
+    pub fn flush(&mut self) {
+        for key in self.touched.drain(..) {
+            if let Some(consumer) = self.all.get_mut(&key) {
+                consumer.port.deliver(&mut consumer.staged);
+                consumer.staged.cost = 0;
+            }
+        }
+    }
+}
+
+/// How a consumer's turn ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// Nobody else of its priority is in line: it may take more than one message.
+    pub alone: bool,
+}

@@ -1,0 +1,195 @@
+//! The half of the queue that a log can replay: its messages.
+//!
+//! It executes pushes, deliveries, settles, returns and drops, and decides nothing. A message is
+//! known by its [`MessageId`] until it is settled; acknowledgements name it by that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::block::Meta;
+use super::level::{Level, Totals};
+use crate::message::Chunk;
+
+/// A message of a queue: its priority in the top eight bits, its number within the priority below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(u64);
+
+const NUMBER_BITS: u32 = 56;
+
+impl MessageId {
+    fn new(priority: u8, number: u64) -> Self {
+        Self(u64::from(priority) << NUMBER_BITS | number)
+    }
+
+    /// The priority level.
+    pub fn priority(self) -> u8 {
+        (self.0 >> NUMBER_BITS) as u8
+    }
+
+    fn number(self) -> u64 {
+        self.0 & ((1 << NUMBER_BITS) - 1)
+    }
+
+    /// The id as one number; ids that were pushed behind each other are consecutive.
+    pub fn raw(self) -> u64 {
+        self.0
+    }
+
+    /// The id that [`Self::raw`] gave.
+    pub fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+}
+
+/// The messages of a queue, by priority.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Priority 0, which is all there is in most queues.
+    base: Level,
+    /// Higher priorities, made when first used.
+    higher: BTreeMap<u8, Level>,
+}
+
+impl Contents {
+    fn level(&self, priority: u8) -> Option<&Level> {
+        if priority == 0 {
+            Some(&self.base)
+        } else {
+            self.higher.get(&priority)
+        }
+    }
+
+    #[inline]
+    fn level_mut(&mut self, priority: u8) -> Option<&mut Level> {
+        if priority == 0 {
+            Some(&mut self.base)
+        } else {
+            self.higher.get_mut(&priority)
+        }
+    }
+
+    /// Counts over all priorities.
+    pub fn totals(&self) -> Totals {
+        self.higher
+            .values()
+            .map(Level::totals)
+            .fold(self.base.totals(), |sum, t| Totals {
+                ready: sum.ready + t.ready,
+                ready_bytes: sum.ready_bytes + t.ready_bytes,
+                unacked: sum.unacked + t.unacked,
+                unacked_bytes: sum.unacked_bytes + t.unacked_bytes,
+            })
+    }
+
+    /// Ready messages.
+    #[inline]
+    pub fn ready(&self) -> u64 {
+        if self.higher.is_empty() {
+            return self.base.ready();
+        }
+        self.base.ready() + self.higher.values().map(Level::ready).sum::<u64>()
+    }
+
+    /// Appends a message to its priority.
+    #[inline]
+    pub fn push(
+        &mut self,
+        priority: u8,
+        chunk: &Arc<Chunk>,
+        offset: u32,
+        size: u32,
+        expires_at: u64,
+    ) -> MessageId {
+        let level = if priority == 0 {
+            &mut self.base
+        } else {
+            self.higher.entry(priority).or_default()
+        };
+        MessageId::new(priority, level.push(chunk, offset, size, expires_at))
+    }
+
+    /// The message that leaves next: highest priority first.
+    #[inline]
+    pub fn head(&mut self) -> Option<MessageId> {
+        for (priority, level) in self.higher.iter_mut().rev() {
+            if let Some(number) = level.head() {
+                return Some(MessageId::new(*priority, number));
+            }
+        }
+        self.base.head().map(|number| MessageId::new(0, number))
+    }
+
+    /// The chunk and the facts of a live message.
+    #[inline]
+    pub fn get(&self, id: MessageId) -> Option<(&Arc<Chunk>, Meta)> {
+        self.level(id.priority())?.get(id.number())
+    }
+
+    /// Marks a ready message as delivered and not yet acknowledged.
+    #[inline]
+    pub fn deliver(&mut self, id: MessageId) {
+        if let Some(level) = self.level_mut(id.priority()) {
+            level.deliver(id.number());
+        }
+    }
+
+    /// Takes a message out for good: acknowledged, expired, dropped. False when it was gone.
+    #[inline]
+    pub fn settle(&mut self, id: MessageId) -> bool {
+        self.level_mut(id.priority())
+            .is_some_and(|level| level.settle(id.number()))
+    }
+
+    /// Puts an unacknowledged message back. `redelivered` sets the flag, `count` adds a return,
+    /// `to_end` puts it behind everything that is there now.
+    pub fn give_back(
+        &mut self,
+        id: MessageId,
+        redelivered: bool,
+        count: bool,
+        to_end: bool,
+    ) -> bool {
+        let Some(level) = self.level_mut(id.priority()) else {
+            return false;
+        };
+        if to_end {
+            level.give_back_at_end(id.number(), redelivered, count)
+        } else {
+            level.give_back(id.number(), redelivered, count)
+        }
+    }
+
+    /// Ready messages due at `now`, at most `most`.
+    pub fn due(&mut self, now: u64, most: usize) -> Vec<MessageId> {
+        let mut ids = Vec::new();
+        let mut numbers = Vec::new();
+        let levels = std::iter::once((0, &mut self.base)).chain(
+            self.higher
+                .iter_mut()
+                .map(|(priority, level)| (*priority, level)),
+        );
+        for (priority, level) in levels {
+            level.due(now, most - ids.len(), &mut numbers);
+            ids.extend(
+                numbers
+                    .drain(..)
+                    .map(|number| MessageId::new(priority, number)),
+            );
+            if ids.len() >= most {
+                break;
+            }
+        }
+        ids
+    }
+
+    /// When the next message may be due; `u64::MAX` when none expires.
+    pub fn earliest_expiry(&self) -> u64 {
+        let higher = self
+            .higher
+            .values()
+            .map(Level::earliest_expiry)
+            .min()
+            .unwrap_or(u64::MAX);
+        self.base.earliest_expiry().min(higher)
+    }
+}

@@ -1,0 +1,131 @@
+//! Arrival: overflow, expiry, and the hand-over to consumers that wait.
+
+use std::sync::Arc;
+
+use super::arguments::{Overflow, QueueKind};
+use super::consumers::Port;
+use super::effects::{DeadLetter, DeadReason, Effects};
+use super::serving::Queue;
+use crate::message::Chunk;
+
+/// One message of a batch, whose records lie in one chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incoming {
+    /// Offset of its record.
+    pub offset: u32,
+    /// Octets of its body.
+    pub size: u32,
+    /// Its priority property; 0 without one.
+    pub priority: u8,
+    /// Its `expiration` in milliseconds; `u64::MAX` without one.
+    pub ttl_ms: u64,
+    /// The caller's number, named again if the queue refuses it.
+    pub publish: u32,
+    /// It has been promised a place: only dropping the head may make room.
+    pub forced: bool,
+}
+
+impl<P: Port> Queue<P> {
+    /// Takes a batch in order and serves the consumers.
+    pub fn enqueue(
+        &mut self,
+        chunk: &Arc<Chunk>,
+        batch: &[Incoming],
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        self.counters.published += batch.len() as u64;
+        let one_by_one = self.settings.has_length_limit()
+            || self.settings.message_ttl_ms == Some(0)
+            || batch.iter().any(|message| message.ttl_ms == 0);
+        if !one_by_one {
+            for message in batch {
+                self.push(chunk, message, now, effects);
+            }
+            self.dispatch(now, effects);
+            return;
+        }
+        for message in batch {
+            if self.refuses(message) {
+                if self.settings.overflow == Overflow::RejectPublishDlx
+                    && self.settings.dead_letter_exchange.is_some()
+                {
+                    effects.dead.push(DeadLetter {
+                        reason: DeadReason::MaxLen,
+                        chunk: Arc::clone(chunk),
+                        offset: message.offset,
+                        count: 0,
+                    });
+                }
+                effects.refused.push(message.publish);
+                continue;
+            }
+            let expires_at = self.push(chunk, message, now, effects);
+            self.dispatch(now, effects);
+            if expires_at <= now {
+                self.tick(now, effects);
+            }
+            self.trim(effects);
+        }
+    }
+
+    /// True when the queue refuses publishes and this one would take it over its limit
+    /// (RabbitMQ's `will_overflow`: what waits plus one, whoever is waiting for messages).
+    fn refuses(&self, message: &Incoming) -> bool {
+        if self.settings.overflow == Overflow::DropHead || message.forced {
+            return false;
+        }
+        let totals = self.contents.totals();
+        self.settings
+            .max_length
+            .is_some_and(|max| totals.ready + 1 > max)
+            || self
+                .settings
+                .max_length_bytes
+                .is_some_and(|max| totals.ready_bytes + u64::from(message.size) > max)
+    }
+
+    /// True when none of the batch would be refused.
+    pub fn has_room(&self, batch: &[Incoming]) -> bool {
+        if self.settings.overflow == Overflow::DropHead {
+            return true;
+        }
+        let totals = self.contents.totals();
+        let bytes: u64 = batch.iter().map(|message| u64::from(message.size)).sum();
+        let count = batch.len() as u64;
+        self.settings
+            .max_length
+            .is_none_or(|max| totals.ready + count <= max)
+            && self
+                .settings
+                .max_length_bytes
+                .is_none_or(|max| totals.ready_bytes + bytes <= max)
+    }
+
+    #[inline]
+    fn push(
+        &mut self,
+        chunk: &Arc<Chunk>,
+        message: &Incoming,
+        now: u64,
+        effects: &mut Effects,
+    ) -> u64 {
+        let ttl = message
+            .ttl_ms
+            .min(self.settings.message_ttl_ms.unwrap_or(u64::MAX));
+        let expires_at = now.saturating_add(ttl);
+        self.expiring |= ttl != u64::MAX;
+        // Quorum queues have no priorities; classic ones cut at their maximum.
+        let priority = match self.settings.kind {
+            QueueKind::Classic => message.priority.min(self.settings.max_priority),
+            QueueKind::Quorum => 0,
+        };
+        self.contents
+            .push(priority, chunk, message.offset, message.size, expires_at);
+        if expires_at < self.wake_at {
+            self.wake_at = expires_at;
+            effects.wake(expires_at);
+        }
+        expires_at
+    }
+}

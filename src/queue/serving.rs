@@ -1,0 +1,274 @@
+//! The serving half of the queue: settings, consumers, and the calls that belong to neither.
+
+use std::sync::Arc;
+
+use super::arguments::{QueueArguments, QueueKind};
+use super::consumers::{ConsumerKey, ConsumerSpec, Consumers, Port};
+use super::contents::{Contents, MessageId};
+use super::effects::{DeadLetter, DeadReason, Effects};
+use crate::limits::DROPS_PER_HOLD;
+use crate::message::Chunk;
+
+/// What a queue has done since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names say it; RabbitMQ's message_stats uses the same"
+)]
+pub struct Counters {
+    pub published: u64,
+    pub delivered: u64,
+    pub acknowledged: u64,
+    pub redelivered: u64,
+    pub got: u64,
+}
+
+/// Counts that a declare-ok, the API and the metrics show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Messages that wait.
+    pub ready: u64,
+    /// Messages with consumers.
+    pub unacked: u64,
+    /// Octets of the bodies that wait.
+    pub ready_bytes: u64,
+    /// Consumers.
+    pub consumers: usize,
+}
+
+/// A message taken by `basic.get`.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its id, to acknowledge it by.
+    pub id: MessageId,
+    /// Where its record lies.
+    pub chunk: Arc<Chunk>,
+    /// Offset of the record.
+    pub offset: u32,
+    /// It has been delivered before.
+    pub redelivered: bool,
+    /// How often it came back.
+    pub count: u32,
+    /// Messages that still wait.
+    pub ready: u64,
+}
+
+/// One queue.
+#[derive(Debug)]
+pub struct Queue<P> {
+    pub(super) settings: QueueArguments,
+    pub(super) contents: Contents,
+    pub(super) consumers: Consumers<P>,
+    pub(super) counters: Counters,
+    /// When the timer will look at this queue; `u64::MAX` when it will not.
+    pub(super) wake_at: u64,
+    /// Last use, for `x-expires`.
+    used_at: u64,
+    had_consumer: bool,
+    /// Some message has had an expiry: only then are expiries looked for.
+    pub(super) expiring: bool,
+}
+
+impl<P: Port> Queue<P> {
+    /// An empty queue, used for the first time at `now`.
+    pub fn new(settings: QueueArguments, now: u64) -> Self {
+        Self {
+            consumers: Consumers::new(settings.single_active_consumer),
+            settings,
+            contents: Contents::default(),
+            counters: Counters::default(),
+            wake_at: u64::MAX,
+            used_at: now,
+            had_consumer: false,
+            expiring: false,
+        }
+    }
+
+    /// What its arguments set.
+    pub fn settings(&self) -> &QueueArguments {
+        &self.settings
+    }
+
+    /// Counts.
+    pub fn status(&self) -> Status {
+        let totals = self.contents.totals();
+        Status {
+            ready: totals.ready,
+            unacked: totals.unacked,
+            ready_bytes: totals.ready_bytes,
+            consumers: self.consumers.len(),
+        }
+    }
+
+    /// Totals since it was made.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The consumers.
+    pub fn consumers(&self) -> &Consumers<P> {
+        &self.consumers
+    }
+
+    /// True when returns of its messages are counted and shown as `x-delivery-count`.
+    pub fn counts_deliveries(&self) -> bool {
+        self.settings.kind == QueueKind::Quorum || self.settings.delivery_limit.is_some()
+    }
+
+    /// Adds a consumer and serves it.
+    pub fn add_consumer(
+        &mut self,
+        key: ConsumerKey,
+        spec: ConsumerSpec,
+        port: P,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        self.had_consumer = true;
+        self.used_at = now;
+        self.consumers.add(key, spec, port);
+        self.dispatch(now, effects);
+    }
+
+    /// Removes a consumer; its unacknowledged messages stay with its channel. True when it was the
+    /// last one of a queue that has had some, which ends an auto-delete queue.
+    pub fn remove_consumer(&mut self, key: ConsumerKey, now: u64, effects: &mut Effects) -> bool {
+        if self.consumers.remove(key).is_none() {
+            return false;
+        }
+        self.used_at = now;
+        self.dispatch(now, effects);
+        self.consumers.is_empty() && self.had_consumer
+    }
+
+    /// Removes every consumer, for a queue that is deleted.
+    pub fn take_consumers(&mut self) -> Vec<(ConsumerKey, P)> {
+        self.consumers
+            .take_all()
+            .into_iter()
+            .map(|(key, c)| (key, c.port))
+            .collect()
+    }
+
+    /// Serves a consumer that has room or channel credit again.
+    pub fn revisit(&mut self, key: ConsumerKey, now: u64, effects: &mut Effects) {
+        self.consumers.unpark(key);
+        self.dispatch(now, effects);
+    }
+
+    /// Changes the prefetch limit of a live consumer and serves it.
+    pub fn set_prefetch(&mut self, key: ConsumerKey, limit: u32, now: u64, effects: &mut Effects) {
+        self.consumers.set_prefetch(key, limit);
+        self.dispatch(now, effects);
+    }
+
+    /// `basic.get`: takes the head; with `no_ack` it is gone at once.
+    pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Taken> {
+        self.used_at = now;
+        let id = self.live_head(now, effects)?;
+        let (chunk, meta) = self.contents.get(id)?;
+        let chunk = Arc::clone(chunk);
+        if no_ack {
+            self.contents.settle(id);
+        } else {
+            self.contents.deliver(id);
+        }
+        self.counters.got += 1;
+        Some(Taken {
+            id,
+            chunk,
+            offset: meta.offset,
+            redelivered: meta.redelivered,
+            count: meta.count,
+            ready: self.contents.ready(),
+        })
+    }
+
+    /// Drops every ready message; returns how many there were.
+    pub fn purge(&mut self) -> u64 {
+        let mut purged = 0;
+        while let Some(id) = self.contents.head() {
+            self.contents.settle(id);
+            purged += 1;
+        }
+        purged
+    }
+
+    /// Notes a use (a declaration) for `x-expires`.
+    pub fn touch(&mut self, now: u64) {
+        self.used_at = now;
+    }
+
+    /// When `x-expires` ends the queue if nobody uses it before; `None` while it is in use.
+    pub fn lease_end(&self) -> Option<u64> {
+        let expires = self.settings.expires_ms?;
+        self.consumers
+            .is_empty()
+            .then(|| self.used_at.saturating_add(expires))
+    }
+
+    /// Expires what is due, at most [`DROPS_PER_HOLD`] messages; `effects.more` asks for another
+    /// call, `effects.wake_at` for one later.
+    pub fn tick(&mut self, now: u64, effects: &mut Effects) {
+        if self.contents.earliest_expiry() <= now {
+            let due = self.contents.due(now, DROPS_PER_HOLD);
+            effects.more |= due.len() >= DROPS_PER_HOLD;
+            for id in due {
+                self.drop_message(id, DeadReason::Expired, effects);
+            }
+        }
+        self.wake_at = self.contents.earliest_expiry();
+        effects.wake(self.wake_at);
+    }
+
+    /// The head, after what expired before it has left.
+    #[inline]
+    pub(super) fn live_head(&mut self, now: u64, effects: &mut Effects) -> Option<MessageId> {
+        loop {
+            let id = self.contents.head()?;
+            let (_, meta) = self.contents.get(id)?;
+            if meta.expires_at >= now {
+                return Some(id);
+            }
+            self.drop_message(id, DeadReason::Expired, effects);
+        }
+    }
+
+    /// Takes a message out and, where the queue has a dead-letter exchange, hands it over.
+    pub(super) fn drop_message(
+        &mut self,
+        id: MessageId,
+        reason: DeadReason,
+        effects: &mut Effects,
+    ) {
+        if self.settings.dead_letter_exchange.is_some()
+            && let Some((chunk, meta)) = self.contents.get(id)
+        {
+            let chunk = Arc::clone(chunk);
+            effects.dead.push(DeadLetter {
+                reason,
+                chunk,
+                offset: meta.offset,
+                count: meta.count,
+            });
+        }
+        self.contents.settle(id);
+    }
+
+    /// Drops from the head until the queue is within its limits.
+    pub(super) fn trim(&mut self, effects: &mut Effects) {
+        if !self.settings.has_length_limit() {
+            return;
+        }
+        let (length, bytes) = (self.settings.max_length, self.settings.max_length_bytes);
+        loop {
+            let totals = self.contents.totals();
+            let over = length.is_some_and(|max| totals.ready > max)
+                || bytes.is_some_and(|max| totals.ready_bytes > max);
+            let Some(id) = self.contents.head().filter(|_| over) else {
+                return;
+            };
+            self.drop_message(id, DeadReason::MaxLen, effects);
+        }
+    }
+}

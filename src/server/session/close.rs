@@ -1,0 +1,184 @@
+//! Ends: of channels, of the connection, by the client, by error, by the peer's disappearance.
+
+use amq_protocol::protocol::AMQPClass;
+use amq_protocol::protocol::connection::AMQPMethod as ConnectionMethod;
+
+use super::{Phase, Session};
+use crate::amqp::{AmqpError, encode, method};
+use crate::broker::inbox::Event;
+
+/// Milliseconds that a client has to answer our close; RabbitMQ gives 30 s.
+const CLOSE_TIMEOUT_MS: u64 = 30_000;
+
+/// Milliseconds that the socket stays open after the last frame, for a client that closes first.
+const LINGER_MS: u64 = 1_000;
+
+impl Session {
+    /// A method on channel 0.
+    pub(super) fn on_connection_method(&mut self, payload: &[u8]) -> Result<(), AmqpError> {
+        let id = method::ids(payload).unwrap_or_default();
+        if self.phase == Phase::Closing {
+            match id {
+                (10, 51) => self.finish(),
+                (10, 50) => encode::plain(self.out.buffer(), 0, 10, 51),
+                _ => {}
+            }
+            return Ok(());
+        }
+        let method = method::decode(payload)?;
+        if let AMQPClass::Connection(ConnectionMethod::Close(_)) = method.class {
+            self.on_close();
+            return Ok(());
+        }
+        if self.phase != Phase::Running {
+            return self.on_handshake(method);
+        }
+        self.flush();
+        match method.class {
+            AMQPClass::Connection(ConnectionMethod::UpdateSecret(_)) => self.on_update_secret(),
+            AMQPClass::Connection(ConnectionMethod::CloseOk(_)) => {}
+            _ => {
+                let text = "unexpected method on channel 0";
+                return Err(AmqpError::command_invalid(text).caused_by(method.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The client closes: everything of it ends before close-ok goes out (RULINGS 20).
+    fn on_close(&mut self) {
+        self.flush();
+        self.drop_everything();
+        encode::plain(self.out.buffer(), 0, 10, 51);
+        self.finish();
+        tracing::info!(peer = %self.log_name, "closed the connection at the client's wish");
+    }
+
+    fn finish(&mut self) {
+        self.phase = Phase::Done;
+        self.deadline = Some(self.clock.ms() + LINGER_MS);
+    }
+
+    /// Closes the connection by error, once.
+    pub fn close_connection(&mut self, error: AmqpError) {
+        if matches!(self.phase, Phase::Closing | Phase::Done) {
+            // A peer that breaks the rules even now is not answered again.
+            self.phase = Phase::Done;
+            return;
+        }
+        self.flush();
+        tracing::error!(
+            peer = %self.log_name,
+            user = self.user_name(),
+            "closing the connection: {} {}", error.code as u16, error.text
+        );
+        self.drop_everything();
+        encode::close(self.out.buffer(), 0, &error);
+        self.phase = Phase::Closing;
+        self.deadline = Some(self.clock.ms() + CLOSE_TIMEOUT_MS);
+    }
+
+    /// Closes a channel by error; nothing of it is written after the close (RULINGS 6).
+    pub(super) fn close_channel(&mut self, channel: u16, error: &AmqpError) {
+        self.flush_settles();
+        tracing::error!(
+            peer = %self.log_name,
+            user = self.user_name(),
+            "channel {channel}: {} {}", error.code as u16, error.text
+        );
+        if let Some(state) = self.channels.get_mut(&channel) {
+            state.closing = true;
+            state.content = None;
+        }
+        self.end_channel(channel);
+        encode::close(self.out.buffer(), channel, error);
+    }
+
+    /// `channel.close` from the client.
+    pub(super) fn on_channel_close(&mut self, channel: u16) {
+        self.write_confirms();
+        self.end_channel(channel);
+        self.channels.remove(&channel);
+        encode::plain(self.out.buffer(), channel, 20, 41);
+    }
+
+    /// A method on a channel that we have closed and whose close-ok has not come.
+    pub(super) fn on_method_while_closing(
+        &mut self,
+        channel: u16,
+        payload: &[u8],
+    ) -> Result<(), AmqpError> {
+        match method::ids(payload).unwrap_or_default() {
+            (20, 41) => {
+                self.channels.remove(&channel);
+            }
+            (20, 40) => {
+                self.channels.remove(&channel);
+                encode::plain(self.out.buffer(), channel, 20, 41);
+            }
+            id @ (20, 10) => {
+                let text = "second 'channel.open' seen";
+                return Err(AmqpError::channel_error(text).caused_by(id));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends consumers and gives unacknowledged messages back. The channel's entry stays.
+    fn end_channel(&mut self, channel: u16) {
+        self.end_consumers(channel);
+        if let Some(state) = self.channels.get_mut(&channel) {
+            if let Some(address) = state.reply_address.take() {
+                self.broker.replies.close(&address);
+            }
+            state.mode = super::channel::Mode::Plain;
+        }
+        self.requeue_unacked(channel);
+        self.flush_settles();
+    }
+
+    /// Ends channels, exclusive queues and the broker's knowledge of the connection.
+    fn drop_everything(&mut self) {
+        let mut channels: Vec<u16> = self.channels.keys().copied().collect();
+        channels.sort_unstable();
+        for channel in channels {
+            if let Some(state) = self.channels.get_mut(&channel) {
+                state.closing = true;
+                state.content = None;
+            }
+            self.end_channel(channel);
+        }
+        self.channels.clear();
+        if let Some(vhost) = &self.vhost {
+            vhost.delete_queues_of(self.id);
+        }
+        if self.handle.take().is_some() {
+            self.broker.connections.remove(self.id);
+        }
+    }
+
+    /// The socket is gone: gives back what the connection held.
+    pub fn on_disconnect(&mut self) {
+        self.flush();
+        if self.handle.is_some() && self.phase == Phase::Running {
+            tracing::warn!(
+                peer = %self.log_name,
+                user = self.user_name(),
+                "client unexpectedly closed TCP connection"
+            );
+        }
+        self.drop_everything();
+        self.phase = Phase::Done;
+    }
+
+    /// What the broker posted.
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Cancelled { slot, key } => self.on_queue_deleted(slot, key),
+            Event::Close(error) => self.close_connection(error),
+            Event::Blocked(reason) => self.tell_blocked(reason),
+            Event::Unblocked => self.tell_unblocked(),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Mail from the broker becomes frames.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::channel::Channel;
+use super::consume::Consumer;
+use crate::amqp::constants::FRAME_END;
+use crate::amqp::properties::Properties;
+use crate::amqp::{Value, encode};
+use crate::broker::inbox::Mail;
+use crate::limits::{BODY_BY_REFERENCE, OUTPUT_HIGH};
+use crate::message::{Chunk, Record};
+use crate::queue::settle::{SettleRun, Settlement};
+use crate::server::output::Output;
+
+impl Session {
+    /// Turns deliveries and events into frames until the output is full; with `all`, whatever the
+    /// output holds, before a consumer or channel ends. The inbox bounds how much that is.
+    pub(super) fn write_mail(&mut self, all: bool) {
+        loop {
+            while self.mail_run < self.mail.runs.len() {
+                if !all && self.out.len() >= OUTPUT_HIGH {
+                    return;
+                }
+                self.write_run();
+            }
+            let mut mail = self.reclaim_mail();
+            let events = std::mem::take(&mut mail.events);
+            let parked = std::mem::take(&mut mail.parked);
+            self.mail = mail;
+            for event in events {
+                self.on_event(event);
+            }
+            for (queue, key) in parked {
+                queue.revisit(&self.broker, key, self.now);
+            }
+            if !self.inbox.is_ringing() {
+                return;
+            }
+            let mut mail = self.reclaim_mail();
+            self.inbox.take(&mut mail);
+            self.mail = mail;
+        }
+    }
+
+    /// The mail buffers without their deliveries, which are written.
+    fn reclaim_mail(&mut self) -> Mail {
+        let mut mail = std::mem::take(&mut self.mail);
+        if self.mail_run >= mail.runs.len() {
+            mail.runs.clear();
+            mail.items.clear();
+            mail.cost = 0;
+            self.mail_run = 0;
+            self.mail_item = 0;
+        }
+        mail
+    }
+
+    /// Writes one run.
+    fn write_run(&mut self) {
+        let Some(run) = self.mail.runs.get(self.mail_run) else {
+            return;
+        };
+        let first = self.mail_item;
+        let items = self
+            .mail
+            .items
+            .get(first..first + run.count as usize)
+            .unwrap_or_default();
+        self.mail_run += 1;
+        self.mail_item += items.len();
+        let Some(consumer) = self.consumers.get(run.slot, run.key) else {
+            return;
+        };
+        let Some(channel) = self.channels.get_mut(&consumer.channel) else {
+            return;
+        };
+        if channel.closing {
+            // The peer will see nothing more of this channel: the queue takes them back.
+            if let (false, Some(queue)) = (consumer.no_ack, &consumer.queue) {
+                let runs: Vec<SettleRun> = items
+                    .iter()
+                    .map(|item| SettleRun {
+                        first: item.id,
+                        len: 1,
+                        consumer: None,
+                        how: Settlement::Undeliver,
+                    })
+                    .collect();
+                channel.credit.give_back(run.count);
+                let queue = Arc::clone(queue);
+                queue.settle(&self.broker, &runs, self.now);
+            }
+            return;
+        }
+        let (no_ack, source) = (consumer.no_ack, consumer.source);
+        if !no_ack && let Some(Some(source)) = self.consumers.sources.get_mut(source as usize) {
+            source.outstanding += u64::from(run.count);
+        }
+        let Some(Some(consumer)) = self.consumers.slots.get(run.slot as usize) else {
+            return;
+        };
+        let writer = RunWriter {
+            consumer,
+            chunk: &run.chunk,
+            payload_max: self.tuning.payload_max(),
+            now_s: self.now / 1000,
+        };
+        for item in items {
+            writer.write(&mut self.out, channel, item);
+        }
+    }
+
+    /// Visits queues that passed over a consumer for want of channel credit.
+    pub(super) fn visit_parked(&mut self) {
+        for (queue, key) in self.inbox.take_parked() {
+            queue.revisit(&self.broker, key, self.now);
+        }
+    }
+}
+
+struct RunWriter<'a> {
+    consumer: &'a Consumer,
+    chunk: &'a Arc<Chunk>,
+    payload_max: usize,
+    now_s: u64,
+}
+
+impl RunWriter<'_> {
+    #[inline]
+    fn write(&self, out: &mut Output, channel: &mut Channel, item: &crate::queue::Delivery) {
+        let consumer = self.consumer;
+        let tag = if consumer.no_ack {
+            channel.unacked.tag_only()
+        } else {
+            channel
+                .unacked
+                .add(consumer.source, item.id.raw(), self.now_s)
+        };
+        let record = self.chunk.record(item.offset);
+        let buffer = out.buffer();
+        consumer
+            .prefix
+            .write(buffer, tag, item.redelivered(), record.route);
+        let fits = record.body.len() < BODY_BY_REFERENCE
+            && (self.payload_max == 0 || record.body.len() <= self.payload_max);
+        if fits && !consumer.counted {
+            let number = consumer.channel;
+            encode::content_header(buffer, number, record.body.len() as u64, record.properties);
+            if !record.body.is_empty() {
+                encode::body(buffer, number, record.body);
+            }
+            return;
+        }
+        let count = consumer.counted.then(|| item.count());
+        write_content(
+            out,
+            consumer.channel,
+            self.chunk,
+            item.offset,
+            count,
+            self.payload_max,
+        );
+    }
+}
+
+/// Writes the content header and body frames of a message; `count` adds `x-delivery-count`.
+pub(super) fn write_content(
+    out: &mut Output,
+    channel: u16,
+    chunk: &Arc<Chunk>,
+    offset: u32,
+    count: Option<u32>,
+    payload_max: usize,
+) {
+    let record = chunk.record(offset);
+    let size = record.body.len() as u64;
+    match count.and_then(|count| with_delivery_count(&record, count)) {
+        Some(properties) => encode::content_header(out.buffer(), channel, size, &properties),
+        None => encode::content_header(out.buffer(), channel, size, record.properties),
+    }
+    // Where the body lies in its chunk, for frames that refer to it.
+    let start = offset as usize + record.len() - record.body.len();
+    let frame = if payload_max == 0 {
+        record.body.len()
+    } else {
+        payload_max
+    };
+    let mut at = 0;
+    for part in record.body.chunks(frame.max(1)) {
+        if part.len() < BODY_BY_REFERENCE {
+            encode::body(out.buffer(), channel, part);
+        } else {
+            let len = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            encode::body_prefix(out.buffer(), channel, len);
+            out.push_body(chunk, start + at, part.len());
+            out.buffer().push(FRAME_END);
+        }
+        at += part.len();
+    }
+}
+
+fn with_delivery_count(record: &Record<'_>, count: u32) -> Option<Vec<u8>> {
+    let properties = Properties::read(record.properties).ok()?;
+    let mut headers = properties.headers_table();
+    headers.set(b"x-delivery-count", Value::I64(count.into()));
+    let mut raw = Vec::with_capacity(record.properties.len() + 32);
+    properties.write(&mut raw, Some(&headers));
+    Some(raw)
+}

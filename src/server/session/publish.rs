@@ -1,0 +1,388 @@
+//! `basic.publish`: from frames in a buffer to places in queues.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::channel::{Channel, Mode};
+use super::properties::Asked;
+use super::tx::Transaction;
+use crate::amqp::frame::{self, FrameType};
+use crate::amqp::hot::{self, Publish};
+use crate::amqp::properties::Properties;
+use crate::amqp::{AmqpError, Table, Value};
+use crate::broker::batch::Batch;
+use crate::broker::reply_to::REPLY_TO;
+use crate::broker::route::Route;
+use crate::channel::Content;
+use crate::limits::READ_BATCH;
+use crate::message::{Chunk, Record};
+use crate::queue::Incoming;
+
+/// Bodies from here on keep the buffer they were gathered in; shorter ones join the batch.
+const ADOPTED_FROM: usize = 64 * 1024;
+
+/// One complete publish.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    route: &'a [u8],
+    mandatory: bool,
+    properties: &'a [u8],
+    body: &'a [u8],
+}
+
+impl Session {
+    /// A publish method. When its content lies complete behind it, takes that in as well and
+    /// returns its octets; else the content is gathered frame by frame.
+    pub(super) fn on_publish(
+        &mut self,
+        channel: u16,
+        publish: Publish<'_>,
+        behind: &[u8],
+    ) -> Result<usize, AmqpError> {
+        if publish.immediate {
+            return Err(AmqpError::not_implemented("immediate=true"));
+        }
+        self.note_publisher();
+        let payload_max = self.tuning.payload_max();
+        if let Some((header, body, taken)) = whole_content(channel, behind, payload_max) {
+            self.check_size(header.body_size)?;
+            let message = Message {
+                route: publish.route,
+                mandatory: publish.mandatory,
+                properties: header.properties,
+                body,
+            };
+            self.publish(channel, message, behind.len())?;
+            return Ok(taken);
+        }
+        if let Some(state) = self.channels.get_mut(&channel) {
+            state.content = Some(Content::new(publish.route, publish.mandatory));
+        }
+        Ok(0)
+    }
+
+    /// Refuses a body beyond `max_message_size` as soon as its header announces it.
+    pub(super) fn check_size(&self, size: u64) -> Result<(), AmqpError> {
+        let max = self.broker.options.max_message_size;
+        if size > max {
+            return Err(AmqpError::precondition_failed(format!(
+                "message size {size} is larger than configured max size {max}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Publishes the content of `channel` if it is complete.
+    pub(super) fn finish_content(&mut self, channel: u16) -> Result<(), AmqpError> {
+        let Some(state) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        if !state.content.as_ref().is_some_and(Content::is_complete) {
+            return Ok(());
+        }
+        let Some(content) = state.content.take() else {
+            return Ok(());
+        };
+        let mandatory = content.mandatory;
+        let record = content.into_record();
+        if record.len() < ADOPTED_FROM {
+            let view = Record::read(&record).unwrap_or_default();
+            let message = Message {
+                route: view.route,
+                mandatory,
+                properties: view.properties,
+                body: view.body,
+            };
+            return self.publish(channel, message, record.len());
+        }
+        self.publish_large(channel, mandatory, record)
+    }
+
+    #[inline]
+    fn publish(
+        &mut self,
+        channel: u16,
+        message: Message<'_>,
+        expected: usize,
+    ) -> Result<(), AmqpError> {
+        let users = self.broker.users.generation();
+        // The common case: a route and properties that were seen before, and nothing special.
+        if let Some(asked) = self.memo.get(message.properties)
+            && !asked.special
+            && let Some(route) = self.routes.get(message.route, users)
+            && let Some(state) = self.channels.get_mut(&channel)
+            && !matches!(state.mode, Mode::Tx(_))
+        {
+            let publish = self.batch_publishes.len() as u32;
+            confirm_publish(
+                state,
+                channel,
+                &mut self.batch_publishes,
+                &mut self.confirming,
+            );
+            if !route.queues.is_empty() {
+                let expected = expected.min(READ_BATCH);
+                let incoming = incoming(asked, message.body, publish);
+                place(&mut self.batch, &route.queues, message, incoming, expected);
+                return Ok(());
+            }
+            if message.mandatory {
+                self.return_unroutable(channel, message.route, message.properties, message.body);
+            }
+            return Ok(());
+        }
+        self.publish_slowly(channel, message, expected)
+    }
+
+    fn publish_slowly(
+        &mut self,
+        channel: u16,
+        message: Message<'_>,
+        expected: usize,
+    ) -> Result<(), AmqpError> {
+        let (route, asked) = self.examine(channel, message)?;
+        let rewritten = asked
+            .special
+            .then(|| self.rewrite(channel, message.properties))
+            .flatten();
+        let message = match &rewritten {
+            Some(properties) => Message {
+                properties,
+                ..message
+            },
+            None => message,
+        };
+        let Some(state) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        let unroutable = message.mandatory && route.queues.is_empty();
+        if let Mode::Tx(tx) = &mut state.mode {
+            tx.reserve(message.body.len() + message.properties.len() + message.route.len())?;
+            if route.queues.is_empty() {
+                tx.note_unroutable(
+                    message.mandatory,
+                    message.route,
+                    message.properties,
+                    message.body,
+                );
+            }
+            let incoming = incoming(asked, message.body, 0);
+            place(&mut tx.batch, &route.queues, message, incoming, 0);
+            return Ok(());
+        }
+        let publish = self.batch_publishes.len() as u32;
+        confirm_publish(
+            state,
+            channel,
+            &mut self.batch_publishes,
+            &mut self.confirming,
+        );
+        if !route.queues.is_empty() {
+            let incoming = incoming(asked, message.body, publish);
+            place(
+                &mut self.batch,
+                &route.queues,
+                message,
+                incoming,
+                expected.min(READ_BATCH),
+            );
+        }
+        self.reply_directly(message);
+        if unroutable {
+            self.return_unroutable(channel, message.route, message.properties, message.body);
+        }
+        Ok(())
+    }
+
+    /// A large body keeps its buffer: the batch ends before it and it is one of its own.
+    fn publish_large(
+        &mut self,
+        channel: u16,
+        mandatory: bool,
+        record: Vec<u8>,
+    ) -> Result<(), AmqpError> {
+        let view = Record::read(&record).unwrap_or_default();
+        let message = Message {
+            route: view.route,
+            mandatory,
+            properties: view.properties,
+            body: view.body,
+        };
+        let in_tx = self
+            .channels
+            .get(&channel)
+            .is_some_and(|s| matches!(s.mode, Mode::Tx(_)));
+        let (route, asked) = self.examine(channel, message)?;
+        if in_tx || asked.special || route.queues.is_empty() {
+            return self.publish_slowly(channel, message, record.len());
+        }
+        self.flush();
+        let publish = self.batch_publishes.len() as u32;
+        let incoming = incoming(asked, message.body, publish);
+        if let Some(state) = self.channels.get_mut(&channel) {
+            confirm_publish(
+                state,
+                channel,
+                &mut self.batch_publishes,
+                &mut self.confirming,
+            );
+        }
+        let offset = self.batch.adopt(record);
+        for queue in &route.queues {
+            self.batch.push(queue, Incoming { offset, ..incoming });
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Checks the publish and finds its route, in RabbitMQ's order of refusals.
+    fn examine(
+        &mut self,
+        channel: u16,
+        message: Message<'_>,
+    ) -> Result<(Arc<Route>, Asked), AmqpError> {
+        // Headers decide for some exchanges; malformed ones are refused after the exchange.
+        let properties = Properties::read(message.properties).unwrap_or_default();
+        let special = self
+            .memo
+            .get(message.properties)
+            .is_none_or(|asked| asked.special);
+        let route = self.find_route(message.route, &properties, special)?;
+        let asked = match self.memo.get(message.properties) {
+            Some(asked) if !asked.special => asked,
+            _ => self.read_properties(channel, message.properties)?,
+        };
+        Ok((route, asked))
+    }
+
+    /// Properties without BCC, and with this channel's address for direct replies.
+    fn rewrite(&self, channel: u16, raw: &[u8]) -> Option<Vec<u8>> {
+        let mut properties = Properties::read(raw).ok()?;
+        let mut headers = properties.headers.map(|_| properties.headers_table());
+        let removed = headers
+            .as_mut()
+            .and_then(|headers: &mut Table| headers.remove(b"BCC"));
+        let direct = properties.reply_to == Some(REPLY_TO);
+        if removed.is_none() && !direct {
+            return None;
+        }
+        if direct {
+            properties.reply_to = self.channels.get(&channel)?.reply_address.as_deref();
+        }
+        let mut rewritten = Vec::with_capacity(raw.len() + 64);
+        properties.write(&mut rewritten, headers.as_ref());
+        let _: Option<Value> = removed;
+        Some(rewritten)
+    }
+
+    /// A message to the address of a waiting requester goes straight there.
+    fn reply_directly(&mut self, message: Message<'_>) {
+        let (exchange, key) = hot::split_route(message.route);
+        if !exchange.is_empty() || !crate::broker::reply_to::is_reply_name(key) {
+            return;
+        }
+        let mut data = Vec::new();
+        Record {
+            route: message.route,
+            properties: message.properties,
+            body: message.body,
+        }
+        .write(&mut data);
+        let chunk = Chunk::new(data);
+        self.broker.replies.deliver(key, &chunk, 0);
+    }
+}
+
+/// The header and body frames of one publish, when they lie complete in `behind` and the body
+/// fits one frame. Anything else, errors included, is left to the frame-by-frame path.
+#[inline]
+fn whole_content(
+    channel: u16,
+    behind: &[u8],
+    payload_max: usize,
+) -> Option<(hot::ContentHeader<'_>, &[u8], usize)> {
+    let prefix = frame::read_prefix(behind, payload_max).ok()??;
+    if prefix.kind != FrameType::Header || prefix.channel != channel {
+        return None;
+    }
+    let (payload, header_len) = frame::read_payload(behind, prefix).ok()??;
+    let header = hot::content_header(payload).filter(|header| header.class == 60)?;
+    if header.body_size == 0 {
+        return Some((header, &[], header_len));
+    }
+    let rest = behind.get(header_len..)?;
+    let prefix = frame::read_prefix(rest, payload_max).ok()??;
+    let whole = prefix.kind == FrameType::Body
+        && prefix.channel == channel
+        && prefix.size as u64 == header.body_size;
+    if !whole {
+        return None;
+    }
+    let (body, body_len) = frame::read_payload(rest, prefix).ok()??;
+    Some((header, body, header_len + body_len))
+}
+
+#[inline]
+fn incoming(asked: Asked, body: &[u8], publish: u32) -> Incoming {
+    Incoming {
+        offset: 0,
+        size: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        priority: asked.priority,
+        ttl_ms: asked.ttl_ms,
+        publish,
+        forced: false,
+    }
+}
+
+#[inline]
+fn place(
+    batch: &mut Batch,
+    queues: &[Arc<crate::broker::SharedQueue>],
+    message: Message<'_>,
+    incoming: Incoming,
+    expected: usize,
+) {
+    if queues.is_empty() {
+        return;
+    }
+    let offset = batch.append(message.route, message.properties, message.body, expected);
+    for queue in queues {
+        batch.push(queue, Incoming { offset, ..incoming });
+    }
+}
+
+/// Gives the publish its confirm number, where the channel has confirms.
+#[inline]
+fn confirm_publish(
+    state: &mut Channel,
+    channel: u16,
+    publishes: &mut Vec<(u16, u64)>,
+    confirming: &mut Vec<u16>,
+) {
+    let number = match &mut state.mode {
+        Mode::Confirm(confirms) => {
+            if confirming.last() != Some(&channel) && !confirming.contains(&channel) {
+                confirming.push(channel);
+            }
+            confirms.issue()
+        }
+        _ => return,
+    };
+    publishes.push((channel, number));
+}
+
+impl Transaction {
+    /// Keeps a message that no queue takes, if it is to be returned at commit.
+    fn note_unroutable(&mut self, mandatory: bool, route: &[u8], properties: &[u8], body: &[u8]) {
+        if mandatory {
+            let mut data = Vec::new();
+            Record {
+                route,
+                properties,
+                body,
+            }
+            .write(&mut data);
+            self.returns.push(data);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What happens by the clock, and when the session wants to read.
+
+use super::{Phase, Session};
+use crate::amqp::{AmqpError, encode};
+use crate::connection::heartbeat::Due;
+use crate::limits::OUTPUT_FULL;
+
+/// Milliseconds between looks for deliveries that were not acknowledged in time.
+const TIMEOUT_CHECK_MS: u64 = 1_000;
+
+impl Session {
+    /// True while octets of the peer are welcome: it is not blocked by an alarm, and reads what it
+    /// is told.
+    pub fn wants_read(&self) -> bool {
+        let blocked = self.publisher && self.broker.alarms.reason().is_some();
+        !(blocked && self.phase == Phase::Running) && self.out.len() < OUTPUT_FULL
+    }
+
+    /// The first publish under an alarm stops the reading and tells the client why.
+    pub(super) fn note_publisher(&mut self) {
+        self.publisher = true;
+        if let Some(reason) = self.broker.alarms.reason() {
+            self.tell_blocked(reason);
+        }
+    }
+
+    pub(super) fn tell_blocked(&mut self, reason: &'static str) {
+        if self.publisher && self.client.blocked && !self.told_blocked {
+            self.told_blocked = true;
+            encode::connection_blocked(self.out.buffer(), reason);
+        }
+    }
+
+    pub(super) fn tell_unblocked(&mut self) {
+        if self.told_blocked {
+            self.told_blocked = false;
+            encode::plain(self.out.buffer(), 0, 10, 61);
+        }
+    }
+
+    /// Mail has come, or the output has drained.
+    pub fn on_mail(&mut self) {
+        self.now = crate::time::unix_ms();
+        if self.inbox.overflowed() {
+            self.phase = Phase::Done;
+            return;
+        }
+        self.write_mail(false);
+        self.flush_settles();
+    }
+
+    /// True when deliveries wait for room in the output that is there by now.
+    pub fn has_work(&self) -> bool {
+        self.mail_run < self.mail.runs.len() && self.out.len() < crate::limits::OUTPUT_HIGH
+    }
+
+    /// True while the socket stays open after the last frame.
+    pub fn lingers(&self) -> bool {
+        self.deadline.is_some() && self.phase == Phase::Done
+    }
+
+    /// Octets were written.
+    pub fn on_written(&mut self) {
+        let now = self.clock.ms();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.sent(now);
+        }
+    }
+
+    /// Deliveries on this channel have a time limit.
+    pub(super) fn note_timeout(&mut self, channel: u16, timeout_ms: Option<u64>) {
+        if timeout_ms.is_some() {
+            if let Some(state) = self.channels.get_mut(&channel) {
+                state.timed = true;
+            }
+            let soon = self.clock.ms() + TIMEOUT_CHECK_MS;
+            self.next_timeout_check = self.next_timeout_check.min(soon);
+        }
+    }
+
+    /// When [`Self::on_time`] wants to be called, by the steady clock; `None` for never.
+    pub fn next_time(&self) -> Option<tokio::time::Instant> {
+        let beat = self.heartbeat.map_or(u64::MAX, |beat| beat.next());
+        let deadline = self.deadline.unwrap_or(u64::MAX);
+        let next = beat.min(deadline).min(self.next_timeout_check);
+        (next != u64::MAX).then(|| self.clock.at(next).into())
+    }
+
+    /// The time that was asked for has come. False when the connection is to be dropped at once.
+    pub fn on_time(&mut self) -> bool {
+        self.now = crate::time::unix_ms();
+        let now = self.clock.ms();
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            if !matches!(self.phase, Phase::Closing | Phase::Done) {
+                tracing::error!(peer = %self.log_name, "closing the connection: handshake timeout");
+            }
+            return false;
+        }
+        let reading = self.wants_read();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            match heartbeat.due(now, reading) {
+                Due::Nothing => {}
+                Due::Send => {
+                    heartbeat.sent(now);
+                    encode::heartbeat(self.out.buffer());
+                }
+                Due::Dead => {
+                    tracing::error!(
+                        peer = %self.log_name,
+                        user = self.user_name(),
+                        "closing the connection: missed heartbeats from client, timeout: {}s",
+                        self.tuning.heartbeat_s
+                    );
+                    return false;
+                }
+            }
+        }
+        if now >= self.next_timeout_check {
+            self.check_timeouts();
+        }
+        true
+    }
+
+    fn check_timeouts(&mut self) {
+        let now_s = self.now / 1000;
+        let mut late = Vec::new();
+        let mut timed = false;
+        for (number, state) in self.channels.iter().filter(|(_, state)| state.timed) {
+            timed = true;
+            for run in state.unacked.iter() {
+                let source = self.consumers.sources.get(run.source as usize);
+                let Some(limit) = source.and_then(Option::as_ref).and_then(|s| s.timeout_ms) else {
+                    continue;
+                };
+                if now_s.saturating_sub(run.at_s) * 1000 > limit {
+                    late.push((*number, limit));
+                    break;
+                }
+            }
+        }
+        self.next_timeout_check = if timed {
+            self.clock.ms() + TIMEOUT_CHECK_MS
+        } else {
+            u64::MAX
+        };
+        for (channel, limit) in late {
+            let error = AmqpError::precondition_failed(format!(
+                "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
+                 {limit} ms. This timeout value can be configured, see consumers doc guide to \
+                 learn more"
+            ));
+            self.close_channel(channel, &error);
+        }
+    }
+
+    /// Gives back buffers that an idle connection should not hold.
+    pub fn release(&mut self) {
+        self.out.release();
+        self.batch.release();
+        self.mail.runs.shrink_to(4);
+        self.mail.items.shrink_to(4);
+        self.batch_publishes.shrink_to(4);
+        self.settles.shrink_to(1);
+    }
+}

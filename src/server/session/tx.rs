@@ -1,0 +1,101 @@
+//! Transactions: publishes are routed at once and take effect at commit, acknowledgements too; all
+//! of it or nothing (RULINGS 8).
+
+use super::Session;
+use super::channel::Mode;
+use crate::amqp::{AmqpError, encode};
+use crate::broker::batch::{Batch, Refusals};
+use crate::channel::UnackedRun;
+use crate::limits::TX_BYTES;
+use crate::message::Record;
+use crate::queue::settle::Settlement;
+
+/// What an open transaction holds.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    pub batch: Batch,
+    /// Records of mandatory messages that no queue takes.
+    pub returns: Vec<Vec<u8>>,
+    pub settles: Vec<(UnackedRun, Settlement)>,
+    held: usize,
+}
+
+impl Transaction {
+    /// Counts octets of a publish; refuses what exceeds the bound.
+    pub fn reserve(&mut self, octets: usize) -> Result<(), AmqpError> {
+        self.held = self.held.saturating_add(octets);
+        if self.held > TX_BYTES {
+            return Err(AmqpError::precondition_failed(format!(
+                "transaction holds more than {TX_BYTES} bytes"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    pub(super) fn on_tx_select(&mut self, channel: u16) -> Result<(), AmqpError> {
+        let Some(state) = self.channels.get_mut(&channel) else {
+            return Ok(());
+        };
+        match state.mode {
+            Mode::Plain => state.mode = Mode::Tx(Box::default()),
+            Mode::Tx(_) => {}
+            Mode::Confirm(_) => {
+                let text = "cannot switch from confirm to tx mode";
+                return Err(AmqpError::precondition_failed(text));
+            }
+        }
+        encode::plain(self.out.buffer(), channel, 90, 11);
+        Ok(())
+    }
+
+    fn take_transaction(&mut self, channel: u16) -> Result<Transaction, AmqpError> {
+        let mode = self.channels.get_mut(&channel).map(|state| &mut state.mode);
+        match mode {
+            Some(Mode::Tx(tx)) => Ok(std::mem::take(tx)),
+            _ => Err(AmqpError::precondition_failed(
+                "channel is not transactional",
+            )),
+        }
+    }
+
+    pub(super) fn on_tx_commit(&mut self, channel: u16) -> Result<(), AmqpError> {
+        let mut tx = self.take_transaction(channel)?;
+        if !tx.batch.has_room() {
+            // Nothing takes effect; what was acknowledged is with the channel again.
+            self.restore(channel, tx.settles);
+            return Err(AmqpError::precondition_failed("partial tx completion"));
+        }
+        for record in &tx.returns {
+            let record = Record::read(record).unwrap_or_default();
+            self.return_unroutable(channel, record.route, record.properties, record.body);
+        }
+        // Every queue has said that it has room; it now takes what it is given.
+        tx.batch
+            .flush_forced(&self.broker, self.now, &mut Refusals::default());
+        for (run, how) in &tx.settles {
+            self.add_settle(run, *how);
+        }
+        self.flush_settles();
+        encode::plain(self.out.buffer(), channel, 90, 21);
+        Ok(())
+    }
+
+    pub(super) fn on_tx_rollback(&mut self, channel: u16) -> Result<(), AmqpError> {
+        let tx = self.take_transaction(channel)?;
+        self.restore(channel, tx.settles);
+        encode::plain(self.out.buffer(), channel, 90, 31);
+        Ok(())
+    }
+
+    /// Puts acknowledgements that did not take effect back among the unacknowledged, under their
+    /// own tags.
+    fn restore(&mut self, channel: u16, settles: Vec<(UnackedRun, Settlement)>) {
+        if let Some(state) = self.channels.get_mut(&channel) {
+            for (run, _) in settles {
+                state.unacked.restore(run);
+            }
+        }
+    }
+}
