@@ -140,6 +140,12 @@ pub const ALL: &[Scenario] = &[
         many,
     ),
     Scenario::new(
+        "method.nowait_error",
+        "a method with nowait that fails closes its channel as the method without it does",
+        "AMQP 0-9-1 1.1",
+        nowait_error,
+    ),
+    Scenario::new(
         "channel.confirm.nowait",
         "confirm.select with nowait has no answer and takes effect",
         "RabbitMQ extension",
@@ -293,6 +299,26 @@ fn many(ctx: &mut Ctx) -> Result {
     channels[499].wait_messages(&q, 500)?;
     for ch in &channels {
         check!(ch.get_no_ack(&q)?.is_some());
+    }
+    Ok(())
+}
+
+fn nowait_error(ctx: &mut Ctx) -> Result {
+    let mut ch = ctx.channel()?;
+    let q = ctx.name("missing");
+    let text = format!("no queue '{q}' in vhost '{}'", ctx.vhost());
+    for m in [
+        method("queue.purge").set("queue", &q),
+        method("queue.bind")
+            .set("queue", &q)
+            .set("exchange", "amq.direct"),
+        method("queue.declare")
+            .set("queue", &q)
+            .set("passive", true),
+        method("basic.consume").set("queue", &q),
+    ] {
+        ch.refused(&m.set("nowait", true), 404, &text)?;
+        ch = ch.reopen()?;
     }
     Ok(())
 }

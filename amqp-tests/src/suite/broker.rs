@@ -20,7 +20,19 @@ pub struct Broker {
     node: String,
     process: Mutex<Process>,
     rabbit: Option<Arc<Rabbit>>,
-    folder: PathBuf,
+    folder: Folder,
+}
+
+/// A temporary folder that goes with its owner.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // AMQP_TESTS_KEEP leaves folders and logs behind, to look at.
+        if std::env::var_os("AMQP_TESTS_KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
 }
 
 impl Broker {
@@ -66,10 +78,6 @@ impl Drop for Broker {
             .lock()
             .unwrap_or_else(|e| e.into_inner())
             .stop();
-        // AMQP_TESTS_KEEP leaves folders and logs behind, to look at.
-        if std::env::var_os("AMQP_TESTS_KEEP").is_none() {
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
     }
 }
 
@@ -100,10 +108,11 @@ impl Brokers {
     pub fn start(&self, target: &Target, conf: &str, definitions: &str) -> Result<Broker> {
         let folder = std::env::temp_dir().join(format!("amqp-tests-{}", random_hex()));
         std::fs::create_dir_all(&folder)?;
+        let folder = Folder(folder);
         let ports = free_ports(4)?;
         let mut text = format!("{conf}\n");
         if !definitions.is_empty() {
-            let file = folder.join("definitions.json");
+            let file = folder.0.join("definitions.json");
             std::fs::write(&file, definitions)?;
             text.push_str(&format!("load_definitions = {}\n", file.display()));
         }
@@ -115,7 +124,7 @@ impl Brokers {
                     .get_or_init(|| Rabbit::find().map(Arc::new))
                     .clone()?;
                 text.push_str(&format!("listeners.tcp.default = 127.0.0.1:{}\n", ports[0]));
-                let (process, node) = rabbit.start(&folder, ports[0], ports[1], &text)?;
+                let (process, node) = rabbit.start(&folder.0, ports[0], ports[1], &text)?;
                 let url = Url::local(ports[0]);
                 let broker = Broker {
                     url,
@@ -139,22 +148,22 @@ impl Brokers {
     }
 }
 
-fn leveret(target: &Target, folder: PathBuf, ports: &[u16], conf: &str) -> Result<Broker> {
+fn leveret(target: &Target, folder: Folder, ports: &[u16], conf: &str) -> Result<Broker> {
     let Some(binary) = &target.binary else {
         return not_run("needs a broker of its own (--broker-bin)");
     };
-    let file = folder.join("leveret.conf");
+    let file = folder.0.join("leveret.conf");
     std::fs::write(&file, conf)?;
     let mut command = Command::new(binary);
     command
         .arg("--data-dir")
-        .arg(folder.join("data"))
+        .arg(folder.0.join("data"))
         .arg("--config")
         .arg(&file)
         .args(["--set", &format!("listeners.tcp.default={}", ports[0])])
         .args(["--set", &format!("management.tcp.port={}", ports[2])])
         .args(["--set", &format!("prometheus.tcp.port={}", ports[3])]);
-    let process = Process::start(&mut command, &folder.join("out.log"))?;
+    let process = Process::start(&mut command, &folder.0.join("out.log"))?;
     let broker = Broker {
         url: Url::local(ports[0]),
         product: Product::Leveret,
@@ -180,7 +189,7 @@ fn wait_ready(broker: &Broker) -> Result<()> {
             .unwrap_or_else(|e| e.into_inner())
             .exited();
         if exited.is_some() || Instant::now() > deadline {
-            let log = tail(&broker.folder.join("out.log"));
+            let log = tail(&broker.folder.0.join("out.log"));
             return fail(format!(
                 "private broker did not start (exit {exited:?}): {log}"
             ));

@@ -121,10 +121,10 @@ pub(super) fn clean_up(url: &Url, rubbish: &Rubbish) {
     let Ok(conn) = Conn::open(url) else { return };
     for (at, m) in methods.iter().enumerate() {
         // Each on its own channel, since a refusal closes it.
-        if let Ok(ch) = conn.channel(at as u16 % 2000 + 1) {
-            if ch.call(m).is_ok() {
-                let _ = ch.close();
-            }
+        if let Ok(ch) = conn.channel(at as u16 % 2000 + 1)
+            && ch.call(m).is_ok()
+        {
+            let _ = ch.close();
         }
     }
     let _ = conn.close();
