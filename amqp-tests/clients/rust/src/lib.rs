@@ -1,0 +1,1 @@
+//! Nothing to link: the package exists for its integration tests.
