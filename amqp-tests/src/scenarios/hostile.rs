@@ -334,12 +334,18 @@ fn slow_reader(ctx: &mut Ctx) -> Result {
     publisher.confirm_select()?;
     for n in 1..=256 {
         publisher.publish_with(&Publish::new(&x, "").body(vec![n as u8; 131_072]))?;
-        check_eq!(fast.delivery()?.body.len(), 131_072);
+        match fast.delivery() {
+            Ok(d) => check_eq!(d.body.len(), 131_072),
+            Err(e) => return fail(format!("the fast one, message {n}: {e}")),
+        }
     }
     publisher.confirms(1, 256)?;
     // Nothing was lost for the slow one either.
     for n in 1..=256 {
-        check_eq!(slow.delivery()?.body.first(), Some(&(n as u8)));
+        match slow.delivery() {
+            Ok(d) => check_eq!(d.body.first(), Some(&(n as u8))),
+            Err(e) => return fail(format!("the slow one, message {n}: {e}")),
+        }
     }
     Ok(())
 }
