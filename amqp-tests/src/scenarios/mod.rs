@@ -30,6 +30,7 @@ mod queue_args;
 mod queue_args_equivalence;
 mod queue_args_quorum;
 mod queue_args_types;
+mod queue_bindings;
 mod queue_methods;
 mod queue_semantics;
 mod queue_semantics_consumers;
@@ -53,6 +54,7 @@ const AREAS: &[&[Scenario]] = &[
     channels::ALL,
     exchange_methods::ALL,
     queue_methods::ALL,
+    queue_bindings::ALL,
     basic_methods::ALL,
     basic_consume::ALL,
     content::ALL,
