@@ -70,10 +70,11 @@ impl Scenario {
                 let measured = stream
                     .warm_up(options)
                     .and_then(|()| stream.measure(options.seconds));
-                // Finished whatever happened, so that no queue stays behind.
-                let latencies = stream.finish();
-                let (reading, count) = measured?;
-                let latencies = latencies?;
+                let (reading, count) = match measured {
+                    Ok(measured) => measured,
+                    Err(error) => return Err(stream.abandon(error)),
+                };
+                let latencies = stream.finish()?;
                 let row = reading.row(self.name, shape.size, count);
                 Ok(vec![row.with_latencies(&latencies)])
             }

@@ -142,7 +142,8 @@ impl Stream {
         let reading = meter.stop()?;
         self.flow.set_measuring(false);
         if after == before {
-            bail!("no message was delivered in {seconds} s");
+            let sent = self.flow.sent();
+            bail!("stalled: {sent} published, {after} delivered, none in {seconds} s");
         }
         Ok((reading, after - before))
     }
@@ -161,6 +162,13 @@ impl Stream {
             Some(failure) => bail!(failure),
             None => Ok(()),
         }
+    }
+
+    /// Ends a stream that failed, without waiting for what will not come; its queues go too.
+    pub fn abandon(self, why: anyhow::Error) -> anyhow::Error {
+        self.flow.fail(&why);
+        let _ = self.finish();
+        why
     }
 
     /// Stops publishing, waits for everything that is under way, and takes the queues away.
