@@ -15,6 +15,8 @@ pub enum FrameType {
     Body,
     /// A heartbeat.
     Heartbeat,
+    /// No type of the specification.
+    Unknown(u8),
 }
 
 /// The seven octets before a frame's payload.
@@ -42,20 +44,17 @@ pub fn read_prefix(buffer: &[u8], payload_max: usize) -> Result<Option<FramePref
         FRAME_HEADER => FrameType::Header,
         FRAME_BODY => FrameType::Body,
         FRAME_HEARTBEAT => FrameType::Heartbeat,
-        other => {
-            let seen = octets(buffer.get(FRAME_PREFIX..).unwrap_or_default());
-            return Err(AmqpError::frame_error(format!(
-                "type {other}, first 16 octets = {seen}: unknown_frame"
-            )));
-        }
+        other => FrameType::Unknown(other),
     };
-    if payload_max != 0 && size > payload_max {
-        let seen = octets(buffer.get(FRAME_PREFIX..).unwrap_or_default());
+    // RabbitMQ names frame_max less the overhead and takes frames whose payload alone reaches
+    // frame_max; a frame it takes must not fail here.
+    if payload_max != 0 && size > payload_max + FRAME_OVERHEAD {
         return Err(AmqpError::frame_error(format!(
-            "type {}, first 16 octets = {seen}: {{frame_too_large,{size},{payload_max}}}",
+            "type {}, all octets = <<>>: {{frame_too_large,{size},{payload_max}}}",
             type_number(kind)
         )));
     }
+
     Ok(Some(FramePrefix {
         kind,
         channel,
@@ -85,16 +84,29 @@ pub fn read_payload(
 
 /// 501 for a frame that does not end in 0xCE, as RabbitMQ words it.
 pub fn bad_end(kind: FrameType, payload: &[u8], end: u8) -> AmqpError {
+    AmqpError::frame_error(format!(
+        "{}: {{invalid_frame_end_marker,{end}}}",
+        quote(kind, payload)
+    ))
+}
+
+/// 501 for a frame that means nothing.
+pub fn unknown_frame(kind: FrameType, payload: &[u8]) -> AmqpError {
+    AmqpError::frame_error(format!("{}: unknown_frame", quote(kind, payload)))
+}
+
+/// A frame as RabbitMQ's errors quote it: its type and at most 16 octets of its payload.
+pub fn quote(kind: FrameType, payload: &[u8]) -> String {
     let shown = if payload.len() > 16 {
         "first 16"
     } else {
         "all"
     };
-    AmqpError::frame_error(format!(
-        "type {}, {shown} octets = {}: {{invalid_frame_end_marker,{end}}}",
+    format!(
+        "type {}, {shown} octets = {}",
         type_number(kind),
         octets(payload)
-    ))
+    )
 }
 
 /// The wire number of a frame type.
@@ -104,6 +116,7 @@ pub fn type_number(kind: FrameType) -> u8 {
         FrameType::Header => FRAME_HEADER,
         FrameType::Body => FRAME_BODY,
         FrameType::Heartbeat => FRAME_HEARTBEAT,
+        FrameType::Unknown(other) => other,
     }
 }
 
@@ -151,6 +164,7 @@ mod tests {
         );
         let large = [1u8, 0, 0, 0, 2, 0, 0, 9];
         assert!(read_prefix(&large, 131064 - 1024).is_err());
-        assert!(read_prefix(&[7u8, 0, 0, 0, 0, 0, 0], 0).is_err());
+        let unknown = read_prefix(&[7u8, 0, 0, 0, 0, 0, 0], 0).unwrap().unwrap();
+        assert_eq!(unknown.kind, FrameType::Unknown(7));
     }
 }

@@ -3,9 +3,7 @@
 
 use nom::IResult;
 use nom::Parser;
-use nom::bytes::complete::take;
-use nom::combinator::{rest, verify};
-use nom::multi::length_data;
+
 use nom::number::complete::{be_u8, be_u16, be_u64};
 use nom::sequence::pair;
 
@@ -115,7 +113,10 @@ pub struct ContentHeader<'a> {
 #[inline]
 pub fn content_header(payload: &[u8]) -> Option<ContentHeader<'_>> {
     let (class, tail) = payload.split_first_chunk::<2>()?;
-    let (_weight, tail) = tail.split_first_chunk::<2>()?;
+    // The specification keeps the weight at 0 and RabbitMQ insists on it.
+    let (_, tail) = tail
+        .split_first_chunk::<2>()
+        .filter(|(weight, _)| **weight == [0, 0])?;
     let (size, properties) = tail.split_first_chunk::<8>()?;
     if properties.len() < 2 {
         return None;
@@ -125,26 +126,6 @@ pub fn content_header(payload: &[u8]) -> Option<ContentHeader<'_>> {
         body_size: u64::from_be_bytes(*size),
         properties,
     })
-}
-
-/// A SASL PLAIN response: `[authzid] NUL authcid NUL password` (RFC 4616). The three parts.
-pub fn plain_response(response: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let until_nul = |input| {
-        verify(
-            nom::bytes::complete::take_while(|b| b != 0),
-            |_: &[u8]| true,
-        )
-        .parse(input)
-    };
-    let mut parser = (until_nul, take(1usize), until_nul, take(1usize), rest);
-    let parsed: IResult<&[u8], _> = parser.parse(response);
-    let (_, (authzid, _, user, _, password)) = parsed.ok()?;
-    Some((authzid, user, password))
-}
-
-/// Reads one short string at the start of `input`.
-pub fn short_string(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    length_data(be_u8).parse(input)
 }
 
 #[cfg(test)]
@@ -180,14 +161,5 @@ mod tests {
         assert_eq!(read(&nack), Some(HotMethod::Nack(7, false, true)));
         let reject = [0, 60, 0, 90, 0, 0, 0, 0, 0, 0, 0, 7, 0];
         assert_eq!(read(&reject), Some(HotMethod::Reject(7, false)));
-    }
-
-    #[test]
-    fn plain_responses_are_split() {
-        assert_eq!(
-            plain_response(b"\0guest\0se\0cret"),
-            Some((&b""[..], &b"guest"[..], &b"se\0cret"[..]))
-        );
-        assert_eq!(plain_response(b"guest"), None);
     }
 }

@@ -7,6 +7,7 @@
 use amq_protocol::protocol::{AMQPClass, parse_class};
 
 use super::error::AmqpError;
+use super::frame::{FrameType, unknown_frame};
 use super::table::{Cursor, TableError, read_table_body};
 use super::value::Table;
 
@@ -64,6 +65,11 @@ fn signature(class: u16, method: u16) -> Option<Option<&'static str>> {
     }))
 }
 
+/// True for every method of the specification and of RabbitMQ's extensions.
+pub fn exists(id: (u16, u16)) -> bool {
+    signature(id.0, id.1).is_some()
+}
+
 /// Class and method ids at the start of a method payload.
 pub fn ids(payload: &[u8]) -> Option<(u16, u16)> {
     let (class, tail) = payload.split_first_chunk::<2>()?;
@@ -74,7 +80,7 @@ pub fn ids(payload: &[u8]) -> Option<(u16, u16)> {
 /// Decodes a method payload; the error names the method where its ids could be read.
 pub fn decode(payload: &[u8]) -> Result<Method, AmqpError> {
     let Some(id) = ids(payload) else {
-        return Err(cannot_decode(payload));
+        return Err(unknown_frame(FrameType::Method, payload));
     };
     let fields = match signature(id.0, id.1) {
         Some(Some(fields)) => fields,
@@ -87,7 +93,7 @@ pub fn decode(payload: &[u8]) -> Result<Method, AmqpError> {
         }
     };
     let args = payload.get(4..).unwrap_or_default();
-    let (plain, table) = scan(payload, args, fields).map_err(|e| e.caused_by(id))?;
+    let (plain, table) = scan(payload, args, fields).map_err(|e| name_cause(e, id))?;
     match parse_class(plain.as_slice()) {
         Ok((rest, class)) if rest.is_empty() => {
             let prefetch_size = match id {
@@ -105,6 +111,13 @@ pub fn decode(payload: &[u8]) -> Result<Method, AmqpError> {
     }
 }
 
+/// RabbitMQ names the method in these errors, save where it finds a string malformed after the
+/// method was decoded, which is everywhere but in the connection's own methods.
+fn name_cause(error: AmqpError, id: (u16, u16)) -> AmqpError {
+    let nameless = error.text.starts_with("Malformed UTF-8") && id.0 != 10;
+    if nameless { error } else { error.caused_by(id) }
+}
+
 /// Walks the fields, copies everything but tables, and reads the table.
 fn scan(payload: &[u8], args: &[u8], fields: &str) -> Result<(Vec<u8>, Table), AmqpError> {
     let cut = |_: TableError| cannot_decode(args);
@@ -115,7 +128,12 @@ fn scan(payload: &[u8], args: &[u8], fields: &str) -> Result<(Vec<u8>, Table), A
     for field in fields.bytes() {
         let before = cursor.rest();
         match field {
-            b's' => cursor.short_string().map(drop).map_err(cut)?,
+            b's' => {
+                let text = cursor.short_string().map_err(cut)?;
+                if std::str::from_utf8(text).is_err() {
+                    return Err(AmqpError::frame_error("Malformed UTF-8 in shortstr"));
+                }
+            }
             b'l' => cursor.long_string().map(drop).map_err(cut)?,
             b'o' => cursor.take(1).map(drop).map_err(cut)?,
             b'w' => cursor.take(2).map(drop).map_err(cut)?,

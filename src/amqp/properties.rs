@@ -195,7 +195,7 @@ pub fn parse_expiration(text: &[u8]) -> Result<u64, String> {
     }
     match u64::try_from(value) {
         Ok(ms) if ms <= crate::limits::EXPIRY_MAX_MS => Ok(ms),
-        _ => Err(refused(&format!("{{value_too_big,{value}}}"))),
+        _ => Err(refused(&format!("{{value_too_large,{value}}}"))),
     }
 }
 

@@ -47,6 +47,13 @@ impl Alarms {
     }
 }
 
+/// What the budget counts, from resident memory and what is known to be held. An allocator keeps
+/// freed pages for reuse, so resident memory counts up to twice what is held and not beyond:
+/// otherwise an alarm would outlive the backlog that raised it.
+pub fn counted_memory(resident: u64, idle: u64, held: u64) -> u64 {
+    resident.min(idle + held * 2).max(idle.min(resident) + held)
+}
+
 /// Resident memory of this process in octets; `None` where the system does not tell.
 pub fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/statm").ok()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::core::Broker;
 use super::shared_queue::SharedQueue;
-use crate::message::{Chunk, RecordWriter};
+use crate::message::{Chunk, Record, record};
 use crate::queue::{Effects, Incoming};
 
 #[derive(Debug)]
@@ -57,8 +57,16 @@ impl Batch {
         }
         // A batch ends with the read that began it: it stays far below 4 GiB.
         let offset = self.data.len() as u32;
-        RecordWriter::start(&mut self.data, route, properties, body.len());
+        record::start(&mut self.data, route, properties, &[], body.len());
         self.data.extend_from_slice(body);
+        self.messages += 1;
+        offset
+    }
+
+    /// Appends a record with hidden keys and returns its offset.
+    pub fn append_record(&mut self, record: &Record<'_>) -> u32 {
+        let offset = self.data.len() as u32;
+        record.write(&mut self.data);
         self.messages += 1;
         offset
     }

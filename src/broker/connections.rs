@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::inbox::{Event, Inbox};
-use crate::amqp::{AmqpError, ReplyCode};
+use crate::amqp::{AmqpError, ReplyCode, Table};
 
 /// What the broker knows of a connection.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct ConnectionHandle {
     pub vhost: String,
     /// The client's name for it.
     pub name: Option<String>,
+    /// What the client said about itself.
+    pub client_properties: Table,
     /// The other end.
     pub peer: Option<SocketAddr>,
     /// Milliseconds between heartbeats; 0 without.

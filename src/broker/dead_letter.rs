@@ -13,6 +13,7 @@ use super::shared_queue::SharedQueue;
 use super::vhost::Vhost;
 use crate::amqp::hot::join_route;
 use crate::amqp::properties::Properties;
+use crate::amqp::table::Cursor;
 use crate::amqp::{Table, Value};
 use crate::limits::DEAD_LETTER_BURST;
 use crate::message::Record;
@@ -56,11 +57,16 @@ impl Broker {
                 self.timer.bury_later(deaths);
                 return;
             }
+            let mut round = Vec::new();
             for _ in 0..ROUND {
                 let Some((queue, dead)) = deaths.pop_front() else {
                     break;
                 };
-                self.publish_death(&queue, &dead, now, &mut batch);
+                let number = round.len() as u32;
+                let placed = self.publish_death(&queue, &dead, now, number, &mut batch);
+                if dead.held.is_some() {
+                    round.push((queue, dead, placed));
+                }
                 done += 1;
             }
             // A refusal by a full queue is final for at-most-once dead-lettering.
@@ -68,25 +74,39 @@ impl Broker {
             batch.flush_into(now, &mut refusals, |queue, effects| {
                 self.note(queue, effects, &mut deaths);
             });
+            for number in refusals.refused {
+                if let Some((_, _, placed)) = round.get_mut(number as usize) {
+                    *placed = false;
+                }
+            }
+            for (queue, dead, placed) in round {
+                match (placed, dead.held) {
+                    (true, Some(id)) => queue.buried(id),
+                    _ => self.timer.bury_again(queue, dead, now),
+                }
+            }
         }
     }
+
+    /// Puts a death into the batch; false when no queue takes it.
 
     fn publish_death(
         &self,
         queue: &Arc<SharedQueue>,
         dead: &DeadLetter,
         now: u64,
+        number: u32,
         batch: &mut Batch,
-    ) {
+    ) -> bool {
         let Some(exchange) = queue.settings.dead_letter_exchange.as_deref() else {
-            return;
+            return false;
         };
         let Some(vhost) = queue.vhost.upgrade() else {
-            return;
+            return false;
         };
         let record = dead.chunk.record(dead.offset);
         let Ok(properties) = Properties::read(record.properties) else {
-            return;
+            return false;
         };
         let mut headers = properties.headers_table();
         let override_key = queue.settings.dead_letter_routing_key.as_deref();
@@ -107,6 +127,10 @@ impl Broker {
         let mut keys = vec![routing_key];
         if override_key.is_none() {
             keys.extend(carbon.iter().map(Vec::as_slice));
+            let mut hidden = Cursor::new(record.hidden);
+            while let Ok(key) = hidden.short_string() {
+                keys.push(key);
+            }
         }
         let properties = Properties {
             expiration: None,
@@ -127,7 +151,16 @@ impl Broker {
                 continue;
             }
             let offset = *offset.get_or_insert_with(|| {
-                batch.append(&join_route(exchange, routing_key), &raw, record.body, 0)
+                batch.append_record(&Record {
+                    route: &join_route(exchange, routing_key),
+                    properties: &raw,
+                    hidden: if override_key.is_some() {
+                        &[]
+                    } else {
+                        record.hidden
+                    },
+                    body: record.body,
+                })
             });
             batch.push(
                 &target,
@@ -136,11 +169,12 @@ impl Broker {
                     size: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
                     priority: properties.priority.unwrap_or(0),
                     ttl_ms: u64::MAX,
-                    publish: 0,
+                    publish: number,
                     forced: false,
                 },
             );
         }
+        offset.is_some()
     }
 }
 
@@ -167,6 +201,8 @@ fn describe_death(
     let queue_name = Value::LongString(queue.name.as_bytes().to_vec());
     let reason_name = Value::text(reason.name());
     let exchange = Value::LongString(record.exchange().to_vec());
+    // A client's own x-death makes this no first death.
+    let first = headers.get(b"x-death").is_none();
     let mut deaths = match headers.remove(b"x-death") {
         Some(Value::Array(deaths)) => deaths,
         _ => Vec::new(),
@@ -208,9 +244,11 @@ fn describe_death(
             death
         }
     };
+    // Each further death turns the older ones round (RabbitMQ 3.10 builds the list by folding).
+    deaths.reverse();
     deaths.insert(0, Value::Table(entry));
     headers.set(b"x-death", Value::Array(deaths));
-    if headers.get(b"x-first-death-reason").is_none() {
+    if first {
         headers.set(b"x-first-death-reason", reason_name);
         headers.set(b"x-first-death-queue", queue_name);
         headers.set(b"x-first-death-exchange", exchange);

@@ -11,13 +11,7 @@ use crate::queue::equivalence;
 
 /// The exchange type called `name`. Unknown types are 503 as in RabbitMQ 3.10.
 pub fn exchange_type(name: &[u8]) -> Result<ExchangeType, AmqpError> {
-    ExchangeType::from_name(name).ok_or_else(|| {
-        if name == b"x-delayed-message" {
-            let text = "exchange type 'x-delayed-message' is not supported yet";
-            return AmqpError::command_invalid(text);
-        }
-        AmqpError::command_invalid(unknown_type_text(name))
-    })
+    ExchangeType::from_name(name).ok_or_else(|| AmqpError::command_invalid(unknown_type_text(name)))
 }
 
 impl Vhost {

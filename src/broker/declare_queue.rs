@@ -5,10 +5,21 @@ use std::sync::Arc;
 use super::core::Broker;
 use super::shared_queue::{QueueSpec, SharedQueue};
 use super::vhost::Vhost;
-use crate::amqp::AmqpError;
+use crate::amqp::{AmqpError, Table, Value};
 use crate::exchange::Destination;
+use crate::queue::QueueKind;
 use crate::queue::arguments::compared_arguments;
 use crate::queue::equivalence;
+
+/// What a declaration says of a queue that is there already.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields of queue.declare")]
+pub struct Declared<'a> {
+    pub durable: bool,
+    pub owner: Option<u64>,
+    pub auto_delete: bool,
+    pub arguments: &'a Table,
+}
 
 impl Vhost {
     /// Declares a queue, or checks that the one there is the same. Returns it, and whether it is
@@ -23,7 +34,13 @@ impl Vhost {
         let mut topology = self.topology.lock();
         if let Some(current) = self.queue(spec.name.as_bytes()) {
             drop(topology);
-            self.same_queue(&current, &spec, connection)?;
+            let declared = Declared {
+                durable: spec.durable,
+                owner: spec.owner,
+                auto_delete: spec.auto_delete,
+                arguments: &spec.arguments,
+            };
+            self.same_queue(&current, &declared, connection)?;
             current.touch(now);
             return Ok((current, false));
         }
@@ -43,32 +60,41 @@ impl Vhost {
         Ok((queue, true))
     }
 
-    fn same_queue(
+    /// Compares a declaration with the queue that is there, before its values are checked, in
+    /// RabbitMQ's order.
+    pub fn same_queue(
         &self,
         current: &SharedQueue,
-        spec: &QueueSpec,
+        declared: &Declared<'_>,
         connection: u64,
     ) -> Result<(), AmqpError> {
         current.check_access(connection)?;
-        if current.owner != spec.owner {
+        if current.owner != declared.owner {
             return Err(current.locked());
         }
         let subject = current.subject();
         // An exclusive queue is never durable, whatever its declaration says.
-        let durable = spec.durable && spec.owner.is_none();
+        let durable = declared.durable && declared.owner.is_none();
         equivalence::flag("durable", &subject, durable, current.durable)?;
         equivalence::flag(
             "auto_delete",
             &subject,
-            spec.auto_delete,
+            declared.auto_delete,
             current.auto_delete,
         )?;
-        if current.settings.kind != spec.settings.kind {
-            let names = ["x-queue-type"].into_iter();
-            equivalence::arguments(names, &subject, &spec.arguments, &current.arguments)?;
+        // A declaration without a type means the default one.
+        let (mut received, mut known) = (declared.arguments.clone(), current.arguments.clone());
+        for table in [&mut received, &mut known] {
+            if table.get(b"x-queue-type").is_none() {
+                let name = match self.default_kind {
+                    QueueKind::Classic => "classic",
+                    QueueKind::Quorum => "quorum",
+                };
+                table.set(b"x-queue-type", Value::text(name));
+            }
         }
-        let names = compared_arguments(current.settings.kind).filter(|n| *n != "x-queue-type");
-        equivalence::arguments(names, &subject, &spec.arguments, &current.arguments)
+        let names = compared_arguments(current.settings.kind);
+        equivalence::arguments(names, &subject, &received, &known)
     }
 
     /// Deletes a queue; returns how many messages waited, 0 when there was none.

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use super::shared_queue::SharedQueue;
 use crate::amqp::AmqpError;
 use crate::limits::{INBOX_BYTES, INBOX_EVENTS};
-use crate::message::Chunk;
-use crate::queue::consumers::Staged;
+
+use crate::queue::consumers::{Staged, StagedRun};
 use crate::queue::{ConsumerKey, Delivery};
 
 /// Something that happened to a connection.
@@ -35,24 +35,11 @@ pub enum Event {
     Close(AmqpError),
 }
 
-/// Deliveries to one consumer whose records lie in one chunk.
-#[derive(Debug)]
-pub struct Run {
-    /// The session's number of the consumer.
-    pub slot: u32,
-    /// The consumer, to tell a reused slot.
-    pub key: ConsumerKey,
-    /// Where the records lie.
-    pub chunk: Arc<Chunk>,
-    /// How many deliveries.
-    pub count: u32,
-}
-
 /// What waits for a connection.
 #[derive(Debug, Default)]
 pub struct Mail {
     /// Deliveries by run.
-    pub runs: Vec<Run>,
+    pub runs: Vec<StagedRun>,
     /// The deliveries of all runs, in order.
     pub items: Vec<Delivery>,
     /// Events, in order.
@@ -101,17 +88,13 @@ impl Inbox {
     }
 
     /// Puts deliveries in and wakes the connection.
-    pub fn deliver(&self, slot: u32, key: ConsumerKey, staged: &mut Staged) {
+    pub fn deliver(&self, staged: &mut Staged) {
+        if staged.items.is_empty() {
+            return;
+        }
         {
             let mut mail = self.mail.lock();
-            for (chunk, count) in staged.runs.drain(..) {
-                mail.runs.push(Run {
-                    slot,
-                    key,
-                    chunk,
-                    count,
-                });
-            }
+            mail.runs.append(&mut staged.runs);
             mail.items.extend_from_slice(&staged.items);
             mail.cost += staged.cost;
         }

@@ -30,14 +30,14 @@ impl ChannelCredit {
 
     /// Takes one; false when all are used. Without a limit nothing is counted.
     #[inline]
-    fn take(&self) -> bool {
+    fn take(&self, no_ack: bool) -> bool {
         let limit = self.limit();
         if limit == 0 {
             return true;
         }
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                (used < limit).then_some(used + 1)
+                (used < limit).then_some(used + u32::from(!no_ack))
             })
             .is_ok()
     }
@@ -60,6 +60,8 @@ impl ChannelCredit {
 pub struct ConsumerPort {
     /// The connection's inbox.
     pub inbox: Arc<Inbox>,
+    /// The connection.
+    pub connection: u64,
     /// The session's number of the consumer.
     pub slot: u32,
     /// The consumer.
@@ -82,20 +84,25 @@ impl ConsumerPort {
 
 impl Port for ConsumerPort {
     #[inline]
+    fn address(&self) -> (u64, u32) {
+        (self.connection, self.slot)
+    }
+
+    #[inline]
     fn room(&self) -> isize {
         self.inbox.room()
     }
 
     #[inline]
-    fn take_channel_credit(&self) -> bool {
-        if self.credit.take() {
+    fn take_channel_credit(&self, no_ack: bool) -> bool {
+        if self.credit.take(no_ack) {
             return true;
         }
         if let Some(queue) = self.queue.upgrade() {
             self.inbox.park_for_credit(&queue, self.key);
         }
         // Credit that came back in between is taken now; the visit then finds nothing to do.
-        self.credit.take()
+        self.credit.take(no_ack)
     }
 
     fn park(&self) -> bool {
@@ -106,6 +113,6 @@ impl Port for ConsumerPort {
     }
 
     fn deliver(&self, staged: &mut Staged) {
-        self.inbox.deliver(self.slot, self.key, staged);
+        self.inbox.deliver(staged);
     }
 }

@@ -73,9 +73,10 @@ impl Replies {
             let size = chunk.record(offset).body.len();
             let mut staged = Staged::default();
             let delivery = Delivery::new(MessageId::from_raw(0), offset, false, 0);
-            staged.push(chunk, delivery, u32::try_from(size).unwrap_or(u32::MAX));
+            let size = u32::try_from(size).unwrap_or(u32::MAX);
+            staged.push(link.slot, link.key, chunk, delivery, size);
             debug_assert!(staged.cost >= DELIVERY_COST as isize);
-            link.inbox.deliver(link.slot, link.key, &mut staged);
+            link.inbox.deliver(&mut staged);
         }
         true
     }

@@ -14,7 +14,8 @@ use crate::message::Chunk;
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Effects, Incoming, Queue, QueueArguments, QueueKind, Status,
+    ConsumerKey, ConsumerSpec, Effects, Incoming, MessageId, Queue, QueueArguments, QueueKind,
+    Status,
 };
 
 /// A queue of a virtual host.
@@ -188,9 +189,10 @@ impl SharedQueue {
     ) -> Option<Result<(), AmqpError>> {
         self.with(broker, |queue, effects| {
             let enforced = self.settings.kind == QueueKind::Classic;
+            let single = enforced && self.settings.single_active_consumer && spec.exclusive;
             let conflict = queue.consumers().any_exclusive()
                 || (spec.exclusive && !queue.consumers().is_empty());
-            if enforced && conflict {
+            if single || (enforced && conflict) {
                 let text = format!("{} in exclusive use", self.subject());
                 return Err(AmqpError::access_refused(text));
             }
@@ -216,6 +218,11 @@ impl SharedQueue {
     /// Drops every ready message.
     pub fn purge(self: &Arc<Self>, broker: &Broker) -> Option<u64> {
         self.with(broker, |queue, _| queue.purge())
+    }
+
+    /// A target has the dead letter that was held here.
+    pub(super) fn buried(&self, id: MessageId) {
+        self.locked_work(&mut Effects::default(), |queue, _| queue.buried(id));
     }
 
     /// Expires what is due.

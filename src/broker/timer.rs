@@ -1,7 +1,7 @@
 //! What happens by the clock: expiries, queue leases, and dead letters beyond one burst.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,12 +11,16 @@ use tokio::sync::Notify;
 use super::core::Broker;
 use super::dead_letter::Deaths;
 use super::shared_queue::SharedQueue;
-use crate::queue::Effects;
+use crate::queue::{DeadLetter, Effects};
 use crate::time::unix_ms;
 
 /// Due messages leave at most this long after their time (RULINGS 14 asks for 100 ms), and no
 /// queue is visited more often than that.
 const RESOLUTION_MS: u64 = 20;
+
+/// First wait before a dead letter that must not be lost is tried again; doubled up to a minute.
+const RETRY_FIRST_MS: u64 = 500;
+const RETRY_DOUBLINGS: u32 = 7;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
@@ -52,6 +56,9 @@ impl Ord for Entry {
 struct Agenda {
     entries: BinaryHeap<Reverse<Entry>>,
     deaths: Deaths,
+    /// Deaths that no queue took, by when to try again.
+    again: BTreeMap<(u64, u64), (Arc<SharedQueue>, DeadLetter)>,
+    tries: u64,
 }
 
 /// The broker's alarm clock. Queues ask for a visit; a task of [`Timer::run`] pays it.
@@ -95,6 +102,18 @@ impl Timer {
         self.changed.notify_one();
     }
 
+    /// Tries a death again later, each time after twice as long.
+    pub(super) fn bury_again(&self, queue: Arc<SharedQueue>, mut dead: DeadLetter, now: u64) {
+        let wait = RETRY_FIRST_MS << dead.attempts.min(RETRY_DOUBLINGS);
+        dead.attempts += 1;
+        let mut agenda = self.agenda.lock();
+        agenda.tries += 1;
+        let key = (now + wait, agenda.tries);
+        agenda.again.insert(key, (queue, dead));
+        drop(agenda);
+        self.changed.notify_one();
+    }
+
     /// Pays visits until the task is dropped.
     pub async fn run(broker: Arc<Broker>) {
         let timer = &broker.timer;
@@ -120,7 +139,13 @@ impl Timer {
         {
             due.extend(agenda.entries.pop().map(|Reverse(entry)| entry));
         }
-        let deaths = std::mem::take(&mut agenda.deaths);
+        let mut deaths = std::mem::take(&mut agenda.deaths);
+        while let Some(entry) = agenda.again.first_entry().filter(|e| e.key().0 <= now) {
+            let (queue, dead) = entry.remove();
+            if !queue.is_deleted() {
+                deaths.push_back((queue, dead));
+            }
+        }
         drop(agenda);
         let more_deaths = !deaths.is_empty();
         if more_deaths {
@@ -143,10 +168,15 @@ impl Timer {
         if !agenda.deaths.is_empty() {
             return Duration::ZERO;
         }
-        let next = agenda
+        let visit = agenda
             .entries
             .peek()
-            .map_or(now + 3_600_000, |Reverse(first)| first.at);
+            .map_or(u64::MAX, |Reverse(first)| first.at);
+        let again = agenda
+            .again
+            .first_key_value()
+            .map_or(u64::MAX, |(key, _)| key.0);
+        let next = visit.min(again).min(now + 3_600_000);
         Duration::from_millis(next.saturating_sub(now).max(RESOLUTION_MS).min(3_600_000))
     }
 }

@@ -1,6 +1,6 @@
 //! Content that is still arriving: a publish whose header or body is not complete.
 
-use crate::message::RecordWriter;
+use crate::message::record;
 
 /// A publish between its method and the end of its body.
 #[derive(Debug)]
@@ -39,14 +39,14 @@ impl Content {
     /// After the header; the body's size has been checked against the maximum.
     pub fn header(&mut self, properties: &[u8], body_size: u64) {
         let reserve = body_size.min(RESERVED_ON_TRUST) as usize;
-        self.record.reserve(
-            crate::message::record::PREFIX + self.route.len() + properties.len() + reserve,
-        );
+        self.record
+            .reserve(record::PREFIX + self.route.len() + properties.len() + reserve);
         // The configured maximum is far below 4 GiB.
-        RecordWriter::start(
+        record::start(
             &mut self.record,
             &self.route,
             properties,
+            &[],
             body_size as usize,
         );
         self.properties_len = properties.len();

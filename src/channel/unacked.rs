@@ -59,6 +59,11 @@ impl Unacked {
         self.count == 0
     }
 
+    /// The tag that the next delivery will get.
+    pub fn next_tag(&self) -> u64 {
+        self.last_tag + 1
+    }
+
     /// A delivery tag for a delivery that needs no acknowledgement.
     #[inline]
     pub fn tag_only(&mut self) -> u64 {

@@ -5,4 +5,4 @@ pub mod chunk;
 pub mod record;
 
 pub use chunk::Chunk;
-pub use record::{Record, RecordWriter};
+pub use record::Record;

@@ -2,12 +2,16 @@
 //!
 //! Layout, all numbers little-endian: body length u32, properties length u32, route length u16, then
 //! the route (exchange and routing key as AMQP short strings), the properties (flag word and
-//! fields) and the body, each exactly as it lay on the wire.
+//! fields) and the body, each exactly as it lay on the wire. The top bit of the route's length says
+//! that hidden keys, a u32 length and octets, stand between properties and body.
 
 use crate::amqp::hot::split_route;
 
 /// Octets before the route.
 pub const PREFIX: usize = 10;
+
+/// Set in the route's length when hidden keys stand behind the properties.
+const HIDDEN: u16 = 1 << 15;
 
 /// A message read in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +20,9 @@ pub struct Record<'a> {
     pub route: &'a [u8],
     /// Flag word and fields of the properties.
     pub properties: &'a [u8],
+    /// Keys of the BCC header, which no consumer sees but dead-lettering routes by, as short
+    /// strings behind each other.
+    pub hidden: &'a [u8],
     /// The body.
     pub body: &'a [u8],
 }
@@ -25,6 +32,7 @@ impl Default for Record<'_> {
         Self {
             route: &[0, 0],
             properties: &[0, 0],
+            hidden: &[],
             body: &[],
         }
     }
@@ -36,13 +44,20 @@ impl<'a> Record<'a> {
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (prefix, tail) = bytes.split_first_chunk::<PREFIX>()?;
         let [b0, b1, b2, b3, p0, p1, p2, p3, r0, r1] = *prefix;
-        let (route, tail) = tail.split_at_checked(u16::from_le_bytes([r0, r1]).into())?;
-        let (properties, tail) =
+        let route_len = u16::from_le_bytes([r0, r1]);
+        let (route, tail) = tail.split_at_checked((route_len & !HIDDEN).into())?;
+        let (properties, mut tail) =
             tail.split_at_checked(u32::from_le_bytes([p0, p1, p2, p3]) as usize)?;
+        let mut hidden: &[u8] = &[];
+        if route_len & HIDDEN != 0 {
+            let (len, rest) = tail.split_first_chunk::<4>()?;
+            (hidden, tail) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        }
         let body = tail.get(..u32::from_le_bytes([b0, b1, b2, b3]) as usize)?;
         Some(Self {
             route,
             properties,
+            hidden,
             body,
         })
     }
@@ -59,7 +74,12 @@ impl<'a> Record<'a> {
 
     /// Octets of the whole record.
     pub fn len(&self) -> usize {
-        PREFIX + self.route.len() + self.properties.len() + self.body.len()
+        let hidden = if self.hidden.is_empty() {
+            0
+        } else {
+            4 + self.hidden.len()
+        };
+        PREFIX + self.route.len() + self.properties.len() + hidden + self.body.len()
     }
 
     /// True when body and properties are empty.
@@ -69,27 +89,37 @@ impl<'a> Record<'a> {
 
     /// Appends the record to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        RecordWriter::start(out, self.route, self.properties, self.body.len());
+        start(
+            out,
+            self.route,
+            self.properties,
+            self.hidden,
+            self.body.len(),
+        );
         out.extend_from_slice(self.body);
     }
 }
 
-/// Writes a record whose body comes later.
-#[derive(Debug)]
-pub struct RecordWriter;
-
-impl RecordWriter {
-    /// Appends everything but the body, of which `body_len` octets must follow.
-    #[inline]
-    pub fn start(out: &mut Vec<u8>, route: &[u8], properties: &[u8], body_len: usize) {
-        let [b0, b1, b2, b3] = u32::try_from(body_len).unwrap_or(u32::MAX).to_le_bytes();
-        let [p0, p1, p2, p3] = u32::try_from(properties.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes();
-        let [r0, r1] = u16::try_from(route.len()).unwrap_or(u16::MAX).to_le_bytes();
-        out.extend_from_slice(&[b0, b1, b2, b3, p0, p1, p2, p3, r0, r1]);
-        out.extend_from_slice(route);
-        out.extend_from_slice(properties);
+/// Appends everything but the body, of which `body_len` octets must follow.
+#[inline]
+pub fn start(out: &mut Vec<u8>, route: &[u8], properties: &[u8], hidden: &[u8], body_len: usize) {
+    let [b0, b1, b2, b3] = u32::try_from(body_len).unwrap_or(u32::MAX).to_le_bytes();
+    let [p0, p1, p2, p3] = u32::try_from(properties.len())
+        .unwrap_or(u32::MAX)
+        .to_le_bytes();
+    // Two short strings with their lengths: 512 at most.
+    let flag = if hidden.is_empty() { 0 } else { HIDDEN };
+    let [r0, r1] = (route.len() as u16 | flag).to_le_bytes();
+    out.extend_from_slice(&[b0, b1, b2, b3, p0, p1, p2, p3, r0, r1]);
+    out.extend_from_slice(route);
+    out.extend_from_slice(properties);
+    if !hidden.is_empty() {
+        out.extend_from_slice(
+            &u32::try_from(hidden.len())
+                .unwrap_or(u32::MAX)
+                .to_le_bytes(),
+        );
+        out.extend_from_slice(hidden);
     }
 }
 
@@ -103,12 +133,13 @@ mod tests {
         let route = join_route(b"x", b"k");
         let first = Record {
             route: &route,
-            properties: &[0, 0],
             body: b"one",
+            ..Record::default()
         };
         let second = Record {
             route: &route,
             properties: &[0x10, 0, 2],
+            hidden: b"\x01k",
             body: b"",
         };
         let mut data = Vec::new();

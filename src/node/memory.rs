@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::Broker;
-use crate::broker::alarms::resident_memory;
+use crate::broker::alarms::{counted_memory, resident_memory};
 use crate::config::{MemoryLimit, ResourceSettings};
+use crate::message::chunk::bytes_held;
 
 /// How often resident memory is read. A publisher at 1 GB/s grows it by 100 MB in between.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -41,11 +42,17 @@ fn total_memory() -> u64 {
     known.unwrap_or(1 << 30)
 }
 
+/// Octets that a connection is counted as.
+const CONNECTION_COST: u64 = 16 * 1024;
+
 /// Watches resident memory until the task is dropped.
 pub async fn watch(broker: Arc<Broker>) {
+    let idle = resident_memory().unwrap_or(0);
     loop {
-        if let Some(used) = resident_memory() {
-            broker.check_memory(used);
+        if let Some(resident) = resident_memory() {
+            let connections = broker.connections.sessions() * CONNECTION_COST;
+            let held = bytes_held() + crate::queue::block::index_bytes() + connections;
+            broker.check_memory(counted_memory(resident, idle, held));
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -84,6 +84,8 @@ enum Check {
     Mode,
     Version,
     Locator,
+    MasterLocator,
+    Integer,
     Any,
 }
 
@@ -108,10 +110,12 @@ const KNOWN: &[(&str, u8, Check)] = &[
     ("x-queue-version", CLASSIC, Check::Version),
     ("x-single-active-consumer", BOTH, Check::Bool),
     ("x-queue-type", BOTH, Check::Any),
-    ("x-delivery-limit", BOTH, Check::Any),
+    ("x-delivery-limit", QUORUM, Check::Any),
+    // An addition: RabbitMQ knows it for quorum queues only, where it takes any value.
+    ("x-delivery-limit", CLASSIC, Check::Integer),
     ("x-quorum-initial-group-size", QUORUM, Check::Positive),
     ("x-queue-leader-locator", QUORUM, Check::Locator),
-    ("x-queue-master-locator", CLASSIC, Check::LongString),
+    ("x-queue-master-locator", CLASSIC, Check::MasterLocator),
     ("x-max-age", 0, Check::Any),
     ("x-stream-max-segment-size-bytes", 0, Check::Any),
     ("x-initial-cluster-size", 0, Check::Any),
@@ -145,13 +149,19 @@ impl QueueArguments {
             let Some(value) = table.get(name.as_bytes()) else {
                 continue;
             };
+            let elsewhere = KNOWN
+                .iter()
+                .any(|(other, kinds, _)| other == name && kinds & bit != 0);
+            if kinds & bit == 0 && elsewhere {
+                continue;
+            }
             if kinds & bit == 0 {
                 return Err(AmqpError::precondition_failed(format!(
                     "invalid arg '{name}' for {subject} of queue type {}",
                     kind.module()
                 )));
             }
-            check.run(name, value, table).map_err(|why| match check {
+            check.run(value, table).map_err(|why| match check {
                 Check::LongString => AmqpError::precondition_failed(format!(
                     "invalid type '{}' for arg '{name}' in {subject}",
                     value.type_name()
@@ -239,9 +249,10 @@ fn non_negative(value: &Value) -> Result<i64, String> {
 }
 
 impl Check {
-    fn run(self, name: &str, value: &Value, table: &Table) -> Result<(), String> {
+    fn run(self, value: &Value, table: &Table) -> Result<(), String> {
         match self {
             Self::Any => Ok(()),
+            Self::Integer => integer(value).map(drop),
             Self::NonNegative => non_negative(value).map(drop),
             Self::Positive => match non_negative(value)? {
                 0 => Err("{value_zero,0}".into()),
@@ -272,7 +283,7 @@ impl Check {
                 1 | 2 => Ok(()),
                 n => Err(format!("\"unsupported queue version '{n}'\"")),
             },
-            Self::Overflow | Self::Strategy | Self::Mode | Self::Locator => {
+            Self::Overflow | Self::Strategy | Self::Mode | Self::Locator | Self::MasterLocator => {
                 let Some(text) = value.as_long_string() else {
                     return Err(unacceptable(value));
                 };
@@ -290,12 +301,16 @@ impl Check {
                         &["default", "lazy"],
                         format!("\"unsupported queue mode '{shown}'\""),
                     ),
+                    Self::MasterLocator => (
+                        &["client-local", "min-masters", "random"],
+                        "invalid_queue_locator_arg".into(),
+                    ),
                     _ => (
                         &["client-local", "balanced", "random", "least-leaders"],
                         "invalid_queue_locator_arg".into(),
                     ),
                 };
-                let _ = name;
+
                 if allowed.contains(&shown.as_ref()) {
                     Ok(())
                 } else {

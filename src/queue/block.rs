@@ -7,9 +7,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::limits::BLOCK_ENTRIES;
 use crate::message::Chunk;
+
+/// Octets held by the indexes of all queues of the process.
+static HELD: AtomicI64 = AtomicI64::new(0);
+
+/// Octets held by the indexes of all queues of the process.
+pub fn index_bytes() -> u64 {
+    u64::try_from(HELD.load(Ordering::Relaxed)).unwrap_or(0)
+}
 
 /// Where a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +105,8 @@ pub struct Block {
     counts: BTreeMap<u16, u32>,
     /// The many small chunks of a full block have been merged; once is enough.
     merged: bool,
+    /// What this block adds to [`index_bytes`].
+    counted: i64,
 }
 
 impl Block {
@@ -113,6 +124,7 @@ impl Block {
             earliest_expiry: u64::MAX,
             counts: BTreeMap::new(),
             merged: false,
+            counted: 0,
         }
     }
 
@@ -168,12 +180,16 @@ impl Block {
             self.expiries.push(expires_at);
             self.earliest_expiry = self.earliest_expiry.min(expires_at);
         }
+        let grows = self.entries.len() == self.entries.capacity();
         self.entries.push(Entry {
             offset,
             size,
             slot,
             flags: 0,
         });
+        if grows {
+            self.count();
+        }
         self.span += 1;
         self.live += 1;
         self.ready += 1;
@@ -420,6 +436,7 @@ impl Block {
         if whole {
             self.entries.shrink_to_fit();
         }
+        self.count();
     }
 
     /// Empties the block, in which nothing lives, and lets it start again at `base`. Keeps a small
@@ -431,9 +448,24 @@ impl Block {
         slots.clear();
         entries.shrink_to(RECYCLED_ENTRIES);
         slots.shrink_to(RECYCLED_ENTRIES / 16);
+        let counted = self.counted;
+        self.counted = 0;
         *self = Self::new(base);
+        self.counted = counted;
         self.entries = entries;
         self.slots = slots;
+        self.count();
+    }
+
+    /// Brings [`index_bytes`] up to date; called when the buffers may have changed.
+    fn count(&mut self) {
+        let entries = self.entries.capacity() * size_of::<Entry>() + self.positions.capacity() * 2;
+        let others = self.slots.capacity() * size_of::<Slot>() + self.expiries.capacity() * 8;
+        let now = i64::try_from(entries + others).unwrap_or(i64::MAX);
+        if now != self.counted {
+            HELD.fetch_add(now - self.counted, Ordering::Relaxed);
+            self.counted = now;
+        }
     }
 
     /// True when thinning would free most of the block.
@@ -442,5 +474,11 @@ impl Block {
             && self.live > 0
             && ((self.live as usize) < self.entries.len() / 4
                 || (self.slots.len() > BLOCK_ENTRIES / 16 && !self.merged))
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.counted, Ordering::Relaxed);
     }
 }

@@ -11,11 +11,15 @@ use crate::message::Chunk;
 
 /// The way to a consumer's connection. Called under the queue's lock, so it takes leaf locks only.
 pub trait Port {
+    /// The connection, and the consumer's number there. Deliveries to one connection are handed
+    /// over together, in the order of the queue, whichever of its consumers they are for.
+    fn address(&self) -> (u64, u32);
     /// Octets of deliveries that it can take now; nothing fits at 0 or below.
     fn room(&self) -> isize;
-    /// Takes one delivery from the limit that the channel's consumers share; false when it is used.
-    fn take_channel_credit(&self) -> bool;
-    /// Asks to be called back once there is room or credit. False when there is some already.
+    /// Takes one delivery from the limit that the channel's consumers share; false when it is used
+    /// up. Deliveries without acknowledgement wait for it but do not count.
+    fn take_channel_credit(&self, no_ack: bool) -> bool;
+    /// Asks to be called back once there is room. False when there is some already.
     fn park(&self) -> bool;
     /// Hands over what is staged and leaves it empty.
     fn deliver(&self, staged: &mut Staged);
@@ -57,12 +61,25 @@ impl Delivery {
     }
 }
 
-/// Deliveries to one consumer, grouped by the chunk they lie in.
+/// Deliveries to one consumer whose records lie in one chunk.
+#[derive(Debug)]
+pub struct StagedRun {
+    /// The connection's number of the consumer.
+    pub slot: u32,
+    /// The consumer.
+    pub key: ConsumerKey,
+    /// Where the records lie.
+    pub chunk: Arc<Chunk>,
+    /// How many.
+    pub count: u32,
+}
+
+/// Deliveries to one connection.
 #[derive(Debug, Default)]
 pub struct Staged {
-    /// Chunks, each with the number of deliveries that lie in it.
-    pub runs: Vec<(Arc<Chunk>, u32)>,
-    /// The deliveries, in order.
+    /// Runs, in order.
+    pub runs: Vec<StagedRun>,
+    /// The deliveries of all runs, in order.
     pub items: Vec<Delivery>,
     /// Octets they count against the room.
     pub cost: isize,
@@ -71,14 +88,23 @@ pub struct Staged {
 impl Staged {
     /// Adds one delivery.
     #[inline]
-    pub fn push(&mut self, chunk: &Arc<Chunk>, item: Delivery, size: u32) {
-        match self
-            .runs
-            .last_mut()
-            .filter(|(last, _)| Arc::ptr_eq(last, chunk))
-        {
-            Some((_, count)) => *count += 1,
-            None => self.runs.push((Arc::clone(chunk), 1)),
+    pub fn push(
+        &mut self,
+        slot: u32,
+        key: ConsumerKey,
+        chunk: &Arc<Chunk>,
+        item: Delivery,
+        size: u32,
+    ) {
+        let last = self.runs.last_mut();
+        match last.filter(|run| run.key == key && Arc::ptr_eq(&run.chunk, chunk)) {
+            Some(run) => run.count += 1,
+            None => self.runs.push(StagedRun {
+                slot,
+                key,
+                chunk: Arc::clone(chunk),
+                count: 1,
+            }),
         }
         self.items.push(item);
         self.cost += size as isize + crate::limits::DELIVERY_COST as isize;
@@ -109,8 +135,8 @@ pub struct Consumer<P> {
     pub unacked: u32,
     /// It left the line until it is unparked.
     pub parked: bool,
-    /// Deliveries to hand over before the lock is released.
-    pub staged: Staged,
+    /// Where the stage of its connection was last.
+    stage: usize,
 }
 
 impl<P> Consumer<P> {
@@ -133,8 +159,15 @@ pub struct Consumers<P> {
     lines: Vec<Line>,
     single_active: bool,
     active: Option<ConsumerKey>,
-    /// Consumers with something staged.
-    touched: Vec<ConsumerKey>,
+    /// Deliveries to hand over before the lock is released, by connection, with a consumer of it.
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    outlet: u64,
+    through: ConsumerKey,
+    staged: Staged,
 }
 
 impl<P: Port> Consumers<P> {
@@ -145,7 +178,7 @@ impl<P: Port> Consumers<P> {
             lines: Vec::new(),
             single_active,
             active: None,
-            touched: Vec::new(),
+            stages: Vec::new(),
         }
     }
 
@@ -181,7 +214,7 @@ impl<P: Port> Consumers<P> {
             port,
             unacked: 0,
             parked: true,
-            staged: Staged::default(),
+            stage: 0,
         };
         self.all.insert(key, consumer);
         if !self.single_active {
@@ -271,10 +304,10 @@ impl<P: Port> Consumers<P> {
         }
     }
 
-    /// The consumer whose turn it is and how many messages it may take in a row; it has been parked
-    /// when it can take none. `None` when nobody is in line.
+    /// The consumer whose turn it is; those before it that can take nothing have been parked. `None`
+    /// when nobody is in line.
     #[inline]
-    pub fn next(&mut self) -> Option<(&mut Consumer<P>, Turn)> {
+    pub fn next(&mut self) -> Option<Turn> {
         loop {
             let line = self.lines.first_mut()?;
             let alone = line.keys.len() == 1;
@@ -283,9 +316,19 @@ impl<P: Port> Consumers<P> {
                 continue;
             };
             let consumer = self.all.get_mut(&key)?;
+            let stage = consumer.stage;
+            let (outlet, slot) = consumer.port.address();
+            let stage = match self.stages.get(stage) {
+                Some(known) if known.outlet == outlet => Some(stage),
+                _ => self.stages.iter().position(|known| known.outlet == outlet),
+            };
+            let cost = stage
+                .and_then(|at| self.stages.get(at))
+                .map_or(0, |s| s.staged.cost);
+            let no_ack = consumer.spec.no_ack;
             let ready = consumer.has_credit()
-                && (consumer.port.room() > consumer.staged.cost || !consumer.port.park())
-                && (consumer.spec.no_ack || consumer.port.take_channel_credit());
+                && (consumer.port.room() > cost || !consumer.port.park())
+                && consumer.port.take_channel_credit(no_ack);
             if !ready {
                 consumer.parked = true;
                 line.keys.pop_front();
@@ -297,31 +340,59 @@ impl<P: Port> Consumers<P> {
             if !alone {
                 line.keys.rotate_left(1);
             }
-            if consumer.staged.items.is_empty() {
-                self.touched.push(key);
+            let stage = stage.unwrap_or_else(|| {
+                self.stages.push(Stage {
+                    outlet,
+                    through: key,
+                    staged: Staged::default(),
+                });
+                self.stages.len() - 1
+            });
+            consumer.stage = stage;
+            if !no_ack {
+                consumer.unacked += 1;
             }
-            // Looked up again: the borrow above must end before the loop may go on.
-            return self
-                .all
-                .get_mut(&key)
-                .map(|consumer| (consumer, Turn { alone }));
+            let several = alone && no_ack;
+            return Some(Turn {
+                key,
+                slot,
+                stage,
+                no_ack,
+                several,
+            });
+        }
+    }
+
+    /// Stages one delivery of a turn.
+    #[inline]
+    pub fn stage(&mut self, turn: Turn, chunk: &Arc<Chunk>, item: Delivery, size: u32) {
+        if let Some(stage) = self.stages.get_mut(turn.stage) {
+            stage.staged.push(turn.slot, turn.key, chunk, item, size);
         }
     }
 
     /// Hands everything staged to the connections.
+    #[inline]
     pub fn flush(&mut self) {
-        for key in self.touched.drain(..) {
-            if let Some(consumer) = self.all.get_mut(&key) {
-                consumer.port.deliver(&mut consumer.staged);
-                consumer.staged.cost = 0;
+        for stage in &mut self.stages {
+            if let Some(consumer) = self.all.get(&stage.through) {
+                consumer.port.deliver(&mut stage.staged);
             }
         }
+        // The buffers of one connection are kept: the common case has no other.
+        self.stages.truncate(1);
     }
 }
 
-/// How a consumer's turn ends.
+/// A consumer's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
-    /// Nobody else of its priority is in line: it may take more than one message.
-    pub alone: bool,
+    key: ConsumerKey,
+    slot: u32,
+    stage: usize,
+    /// Its deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// It may take several messages in a row: nobody else of its priority is in line and nothing
+    /// limits it.
+    pub several: bool,
 }

@@ -10,33 +10,26 @@ const RUN_MAX: usize = 64;
 impl<P: Port> Queue<P> {
     /// Delivers as long as there is a ready message and a consumer that can take one.
     pub fn dispatch(&mut self, now: u64, effects: &mut Effects) {
-        'turns: while self.contents.ready() > 0 {
+        while self.contents.ready() > 0 {
             let Some(mut id) = self.live_head(now, effects) else {
                 break;
             };
-            let Some((consumer, turn)) = self.consumers.next() else {
+            let Some(turn) = self.consumers.next() else {
                 break;
             };
-            let no_ack = consumer.spec.no_ack;
-            // With a shared channel limit every message asks again, so a run is one message; a
-            // consumer without acknowledgements or limits may take several.
-            let run = match (turn.alone, no_ack, consumer.spec.prefetch) {
-                (true, true, _) => RUN_MAX,
-                _ => 1,
-            };
+            let run = if turn.several { RUN_MAX } else { 1 };
             for taken in 0..run {
                 let Some((chunk, meta)) = self.contents.get(id) else {
-                    break 'turns;
+                    break;
                 };
                 let delivery = Delivery::new(id, meta.offset, meta.redelivered, meta.count);
-                consumer.staged.push(chunk, delivery, meta.size);
+                self.consumers.stage(turn, chunk, delivery, meta.size);
                 self.counters.delivered += 1;
                 self.counters.redelivered += u64::from(meta.redelivered);
-                if no_ack {
+                if turn.no_ack {
                     self.contents.settle(id);
                 } else {
                     self.contents.deliver(id);
-                    consumer.unacked += 1;
                 }
                 if taken + 1 == run {
                     break;
@@ -51,6 +44,7 @@ impl<P: Port> Queue<P> {
                 }
             }
         }
+
         self.consumers.flush();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::contents::MessageId;
 use crate::message::Chunk;
 
 /// Why a message is dead; the words stand in `x-death`.
@@ -40,6 +41,10 @@ pub struct DeadLetter {
     pub offset: u32,
     /// Returns counted so far; the `x-delivery-count` it carried.
     pub count: u32,
+    /// The message, where it stays at its source until a target has it (at-least-once).
+    pub held: Option<MessageId>,
+    /// How often it has been tried in vain.
+    pub attempts: u32,
 }
 
 /// Filled by a call into a queue, reused by the caller.

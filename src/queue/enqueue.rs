@@ -55,6 +55,8 @@ impl<P: Port> Queue<P> {
                         chunk: Arc::clone(chunk),
                         offset: message.offset,
                         count: 0,
+                        held: None,
+                        attempts: 0,
                     });
                 }
                 effects.refused.push(message.publish);
@@ -78,7 +80,7 @@ impl<P: Port> Queue<P> {
         let totals = self.contents.totals();
         self.settings
             .max_length
-            .is_some_and(|max| totals.ready + 1 > max)
+            .is_some_and(|max| totals.ready + self.held + 1 > max)
             || self
                 .settings
                 .max_length_bytes
@@ -95,7 +97,7 @@ impl<P: Port> Queue<P> {
         let count = batch.len() as u64;
         self.settings
             .max_length
-            .is_none_or(|max| totals.ready + count <= max)
+            .is_none_or(|max| totals.ready + self.held + count <= max)
             && self
                 .settings
                 .max_length_bytes

@@ -23,7 +23,7 @@ pub mod settle;
 mod tests;
 
 pub use arguments::{Overflow, QueueArguments, QueueKind};
-pub use consumers::{ConsumerKey, ConsumerSpec, Delivery, Port};
+pub use consumers::{ConsumerKey, ConsumerSpec, Delivery, Port, Staged};
 pub use contents::{Contents, MessageId};
 pub use effects::{DeadLetter, DeadReason, Effects};
 pub use enqueue::Incoming;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::arguments::{QueueArguments, QueueKind};
+use super::arguments::{Overflow, QueueArguments, QueueKind};
+use super::block::State;
 use super::consumers::{ConsumerKey, ConsumerSpec, Consumers, Port};
 use super::contents::{Contents, MessageId};
 use super::effects::{DeadLetter, DeadReason, Effects};
@@ -67,6 +68,8 @@ pub struct Queue<P> {
     had_consumer: bool,
     /// Some message has had an expiry: only then are expiries looked for.
     pub(super) expiring: bool,
+    /// Dead letters that stay until a target has them; they count against the limit.
+    pub(super) held: u64,
 }
 
 impl<P: Port> Queue<P> {
@@ -81,6 +84,7 @@ impl<P: Port> Queue<P> {
             used_at: now,
             had_consumer: false,
             expiring: false,
+            held: 0,
         }
     }
 
@@ -94,7 +98,7 @@ impl<P: Port> Queue<P> {
         let totals = self.contents.totals();
         Status {
             ready: totals.ready,
-            unacked: totals.unacked,
+            unacked: totals.unacked - self.held.min(totals.unacked),
             ready_bytes: totals.ready_bytes,
             consumers: self.consumers.len(),
         }
@@ -234,30 +238,58 @@ impl<P: Port> Queue<P> {
         }
     }
 
-    /// Takes a message out and, where the queue has a dead-letter exchange, hands it over.
+    /// Takes a message out and, where the queue has a dead-letter exchange, hands it over. With
+    /// at-least-once dead-lettering it stays until [`Self::buried`].
     pub(super) fn drop_message(
         &mut self,
         id: MessageId,
         reason: DeadReason,
         effects: &mut Effects,
     ) {
-        if self.settings.dead_letter_exchange.is_some()
-            && let Some((chunk, meta)) = self.contents.get(id)
-        {
-            let chunk = Arc::clone(chunk);
-            effects.dead.push(DeadLetter {
-                reason,
-                chunk,
-                offset: meta.offset,
-                count: meta.count,
-            });
+        if self.settings.dead_letter_exchange.is_none() {
+            self.contents.settle(id);
+            return;
         }
-        self.contents.settle(id);
+        let Some((chunk, meta)) = self.contents.get(id) else {
+            return;
+        };
+        let (chunk, offset, count) = (Arc::clone(chunk), meta.offset, meta.count);
+        let held = if self.holds_dead() {
+            if meta.state == State::Ready {
+                self.contents.deliver(id);
+            }
+            self.held += 1;
+            Some(id)
+        } else {
+            self.contents.settle(id);
+            None
+        };
+        effects.dead.push(DeadLetter {
+            reason,
+            chunk,
+            offset,
+            count,
+            held,
+            attempts: 0,
+        });
+    }
+
+    /// RabbitMQ's condition of at-least-once dead-lettering: without it the source could overflow.
+    fn holds_dead(&self) -> bool {
+        self.settings.at_least_once && self.settings.overflow == Overflow::RejectPublish
+    }
+
+    /// A target has the dead letter that was held here.
+    pub fn buried(&mut self, id: MessageId) {
+        if self.contents.settle(id) {
+            self.held = self.held.saturating_sub(1);
+        }
     }
 
     /// Drops from the head until the queue is within its limits.
     pub(super) fn trim(&mut self, effects: &mut Effects) {
-        if !self.settings.has_length_limit() {
+        // A queue that refuses publishes takes returns beyond its limit, as RabbitMQ's do.
+        if !self.settings.has_length_limit() || self.settings.overflow != Overflow::DropHead {
             return;
         }
         let (length, bytes) = (self.settings.max_length, self.settings.max_length_bytes);

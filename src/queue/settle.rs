@@ -41,12 +41,12 @@ impl<P: Port> Queue<P> {
                 self.consumers.credit(consumer, run.len);
             }
         }
-        self.dispatch(now, effects);
-        self.trim(effects);
         if self.expiring && runs.iter().any(|run| run.how != Settlement::Ack) {
-            // What expired while it was with a consumer leaves when it is back.
+            // What expired while it was with a consumer leaves now that it is back.
             self.tick(now, effects);
         }
+        self.dispatch(now, effects);
+        self.trim(effects);
     }
 
     fn settle_run(&mut self, run: &SettleRun, effects: &mut Effects) {

@@ -119,8 +119,10 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
         return;
     }
     let mut stream = stream;
+    let socket_is_loopback = address.ip().to_canonical().is_loopback();
     let mut peer = PeerInfo {
         address: Some(address),
+        socket_is_loopback,
         ..PeerInfo::default()
     };
     let mut first = Vec::new();

@@ -4,7 +4,7 @@ use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::connection::AMQPMethod as ConnectionMethod;
 
 use super::{Phase, Session};
-use crate::amqp::{AmqpError, encode, method};
+use crate::amqp::{AmqpError, ReplyCode, encode, method};
 use crate::broker::inbox::Event;
 
 /// Milliseconds that a client has to answer our close; RabbitMQ gives 30 s.
@@ -12,6 +12,9 @@ const CLOSE_TIMEOUT_MS: u64 = 30_000;
 
 /// Milliseconds that the socket stays open after the last frame, for a client that closes first.
 const LINGER_MS: u64 = 1_000;
+
+/// The same where the client cannot answer; RabbitMQ takes three seconds too.
+const BROKEN_LINGER_MS: u64 = 3_000;
 
 impl Session {
     /// A method on channel 0.
@@ -25,6 +28,10 @@ impl Session {
             }
             return Ok(());
         }
+        if self.phase == Phase::Running && !matches!(id, (10, 50 | 51 | 70)) && method::exists(id) {
+            let text = "unexpected method in connection state running";
+            return Err(AmqpError::channel_error(text).caused_by(id));
+        }
         let method = method::decode(payload)?;
         if let AMQPClass::Connection(ConnectionMethod::Close(_)) = method.class {
             self.on_close();
@@ -36,11 +43,8 @@ impl Session {
         self.flush();
         match method.class {
             AMQPClass::Connection(ConnectionMethod::UpdateSecret(_)) => self.on_update_secret(),
-            AMQPClass::Connection(ConnectionMethod::CloseOk(_)) => {}
-            _ => {
-                let text = "unexpected method on channel 0";
-                return Err(AmqpError::command_invalid(text).caused_by(method.id));
-            }
+            // A close-ok that nobody asked for.
+            _ => {}
         }
         Ok(())
     }
@@ -72,15 +76,23 @@ impl Session {
             user = self.user_name(),
             "closing the connection: {} {}", error.code as u16, error.text
         );
+        let opened = self.phase == Phase::Running;
         self.drop_everything();
         encode::close(self.out.buffer(), 0, &error);
-        self.phase = Phase::Closing;
-        self.deadline = Some(self.clock.ms() + CLOSE_TIMEOUT_MS);
+        if error.code == ReplyCode::FrameError || !opened {
+            // What comes after a broken frame cannot be told apart, close-ok included; and before
+            // open there is nothing to close in order. The stream ends by itself.
+            self.phase = Phase::Done;
+            self.deadline = Some(self.clock.ms() + BROKEN_LINGER_MS);
+        } else {
+            self.phase = Phase::Closing;
+            self.deadline = Some(self.clock.ms() + CLOSE_TIMEOUT_MS);
+        }
     }
 
     /// Closes a channel by error; nothing of it is written after the close (RULINGS 6).
     pub(super) fn close_channel(&mut self, channel: u16, error: &AmqpError) {
-        self.flush_settles();
+        self.flush();
         tracing::error!(
             peer = %self.log_name,
             user = self.user_name(),
@@ -112,8 +124,8 @@ impl Session {
             (20, 41) => {
                 self.channels.remove(&channel);
             }
+            // Crossed on the way: both sides answer, and ours is still to come.
             (20, 40) => {
-                self.channels.remove(&channel);
                 encode::plain(self.out.buffer(), channel, 20, 41);
             }
             id @ (20, 10) => {
@@ -128,13 +140,14 @@ impl Session {
     /// Ends consumers and gives unacknowledged messages back. The channel's entry stays.
     fn end_channel(&mut self, channel: u16) {
         self.end_consumers(channel);
+        self.requeue_unacked(channel);
         if let Some(state) = self.channels.get_mut(&channel) {
             if let Some(address) = state.reply_address.take() {
                 self.broker.replies.close(&address);
             }
             state.mode = super::channel::Mode::Plain;
         }
-        self.requeue_unacked(channel);
+
         self.flush_settles();
     }
 

@@ -162,7 +162,7 @@ impl Session {
         let spec = ConsumerSpec {
             no_ack: method.no_ack,
             exclusive: method.exclusive,
-            priority: consumer_priority(arguments)?,
+            priority: consumer_priority(arguments, &queue.subject())?,
             prefetch: if method.no_ack { 0 } else { state.prefetch },
         };
         let credit = Arc::clone(&state.credit);
@@ -200,6 +200,7 @@ impl Session {
         );
         let port = ConsumerPort {
             inbox: Arc::clone(&self.inbox),
+            connection: self.id,
             slot,
             key,
             queue: Arc::downgrade(&queue),
@@ -361,24 +362,33 @@ impl Session {
     }
 }
 
-/// `x-priority`; anything but an integer is refused as RabbitMQ does.
-fn consumer_priority(arguments: &Table) -> Result<i32, AmqpError> {
+/// Checks the arguments of `basic.consume` with RabbitMQ's texts; returns the priority.
+fn consumer_priority(arguments: &Table, subject: &str) -> Result<i32, AmqpError> {
+    let refused = |name: &str, why: String| {
+        Err(AmqpError::precondition_failed(format!(
+            "invalid arg '{name}' for {subject}: {why}"
+        )))
+    };
+    if arguments.get(b"x-stream-offset").is_some() {
+        return Err(AmqpError::precondition_failed(format!(
+            "invalid arg 'x-stream-offset' for {subject} of queue type rabbit_classic_queue"
+        )));
+    }
+    if let Some(value) = arguments.get(b"x-cancel-on-ha-failover")
+        && !matches!(value, Value::Bool(_))
+    {
+        let why = format!("{{unacceptable_type,{}}}", value.type_name());
+        return refused("x-cancel-on-ha-failover", why);
+    }
     match arguments.get(b"x-priority") {
         None => Ok(0),
         Some(value) => match value.as_int() {
             // Beyond 32 bits the order is the same.
             Some(n) => Ok(i32::try_from(n).unwrap_or(if n < 0 { i32::MIN } else { i32::MAX })),
-            None => Err(AmqpError::precondition_failed(format!(
-                "Invalid x-priority argument: expected integer, got {}",
-                value.type_name()
-            ))),
+            None => refused(
+                "x-priority",
+                format!("\"expected integer, got {}\"", value.type_name()),
+            ),
         },
-    }
-}
-
-impl Value {
-    /// True for a boolean that is set.
-    pub fn is_true(&self) -> bool {
-        *self == Self::Bool(true)
     }
 }

@@ -6,6 +6,7 @@ use super::Session;
 use crate::amqp::{AmqpError, Table, Value, encode};
 use crate::auth::Access;
 use crate::broker::declare_exchange::exchange_type;
+use crate::broker::declare_queue::Declared;
 use crate::broker::exchange::ExchangeSpec;
 use crate::broker::reply_to::{REPLY_TO, is_reply_name};
 use crate::broker::shared_queue::{QueueSpec, queue_subject};
@@ -258,8 +259,8 @@ impl Session {
             return self.declare_reply_queue(channel, &asked, method.nowait);
         }
         if method.passive {
-            let name = self.named_queue(channel, method.queue.as_str())?;
-            let queue = vhost.existing_queue(&name)?;
+            // Unlike in other methods an empty name does not stand for the last queue here.
+            let queue = vhost.existing_queue(&asked)?;
             queue.check_access(self.id)?;
             queue.touch(self.now);
             self.queue_declared(channel, &queue, method.nowait);
@@ -284,6 +285,18 @@ impl Session {
         {
             self.take_over_or_refuse(queue)?;
         }
+        if let Some(queue) = existing.filter(|queue| !queue.is_deleted()) {
+            let declared = Declared {
+                durable: method.durable,
+                owner: method.exclusive.then_some(self.id),
+                auto_delete: method.auto_delete,
+                arguments: &arguments,
+            };
+            vhost.same_queue(&queue, &declared, self.id)?;
+            queue.touch(self.now);
+            self.queue_declared(channel, &queue, method.nowait);
+            return Ok(());
+        }
         let settings = QueueArguments::parse(&arguments, &subject, vhost.default_kind)?;
         if settings.kind == QueueKind::Quorum {
             check_quorum(&subject, method, asked.is_empty())?;
@@ -292,6 +305,7 @@ impl Session {
             self.permit_queue(Access::Read, &name)?;
             self.permit_exchange(Access::Write, exchange)?;
         }
+
         let spec = QueueSpec {
             name: Name::new(&name),
             durable: method.durable && !method.exclusive,
@@ -399,7 +413,8 @@ impl Session {
                     "if-empty"
                 };
                 return Err(AmqpError::not_implemented(format!(
-                    "cannot delete {} - queue.delete {what} flag is not supported",
+                    "cannot delete {}. queue.delete operations with {what} flag set are not \
+                     supported by quorum queues",
                     queue.subject()
                 )));
             }
@@ -422,14 +437,15 @@ fn check_quorum(subject: &str, method: &queue::Declare, nameless: bool) -> Resul
         let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
         return Err(AmqpError::precondition_failed(text));
     }
-    if !method.durable {
-        return refused("non-durable");
+    if method.auto_delete {
+        return refused("auto-delete");
     }
     if method.exclusive {
         return refused("exclusive-owner");
     }
-    if method.auto_delete {
-        return refused("auto-delete");
+    if !method.durable {
+        return refused("non-durable");
     }
+
     Ok(())
 }

@@ -132,7 +132,12 @@ impl RunWriter<'_> {
     fn write(&self, out: &mut Output, channel: &mut Channel, item: &crate::queue::Delivery) {
         let consumer = self.consumer;
         let tag = if consumer.no_ack {
-            channel.unacked.tag_only()
+            if consumer.queue.is_none() {
+                // A direct reply carries the next tag without using it up, as RabbitMQ's do.
+                channel.unacked.next_tag()
+            } else {
+                channel.unacked.tag_only()
+            }
         } else {
             channel
                 .unacked
@@ -145,7 +150,9 @@ impl RunWriter<'_> {
             .write(buffer, tag, item.redelivered(), record.route);
         let fits = record.body.len() < BODY_BY_REFERENCE
             && (self.payload_max == 0 || record.body.len() <= self.payload_max);
-        if fits && !consumer.counted {
+        // A first delivery says nothing of returns.
+        let counted = consumer.counted && item.count() > 0;
+        if fits && !counted {
             let number = consumer.channel;
             encode::content_header(buffer, number, record.body.len() as u64, record.properties);
             if !record.body.is_empty() {
@@ -153,7 +160,7 @@ impl RunWriter<'_> {
             }
             return;
         }
-        let count = consumer.counted.then(|| item.count());
+        let count = counted.then(|| item.count());
         write_content(
             out,
             consumer.channel,

@@ -7,6 +7,11 @@ use crate::amqp::hot::{self, HotMethod};
 use crate::amqp::{AmqpError, Level, method};
 use crate::connection::{HeaderOutcome, read_header};
 
+const EXPECTED_METHOD: &str = "expected method frame, got non method frame instead";
+const EXPECTED_HEADER: &str =
+    "expected content header for class 60, got non content header frame instead";
+const EXPECTED_BODY: &str = "expected content body, got non content body frame instead";
+
 /// A body frame that is still arriving.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyRest {
@@ -85,14 +90,10 @@ impl Session {
     }
 
     fn on_frame(&mut self, buffer: &[u8]) -> Result<usize, AmqpError> {
-        if self.phase != Phase::Running && buffer.starts_with(b"AMQP") {
-            // Octet 'A' is no frame type: a second protocol header (trap 6).
-            return Err(AmqpError::frame_error("second protocol header"));
-        }
         let Some(prefix) = frame::read_prefix(buffer, self.payload_max())? else {
             return Ok(0);
         };
-        if prefix.kind == FrameType::Body && self.phase == Phase::Running {
+        if prefix.kind == FrameType::Body && self.phase == Phase::Running && prefix.channel != 0 {
             return self.begin_body(buffer, prefix);
         }
         let Some((payload, taken)) = frame::read_payload(buffer, prefix)? else {
@@ -100,11 +101,14 @@ impl Session {
         };
         let behind = buffer.get(taken..).unwrap_or_default();
         match (prefix.kind, self.phase) {
+            (FrameType::Unknown(_), _) => Err(frame::unknown_frame(prefix.kind, payload)),
             (FrameType::Heartbeat, _) => {
                 if prefix.channel != 0 {
-                    return Err(AmqpError::unexpected_frame(
-                        "heartbeat on a channel other than 0",
-                    ));
+                    let text = frame::quote(prefix.kind, payload);
+                    return Err(AmqpError::unexpected_frame(text));
+                }
+                if !payload.is_empty() {
+                    return Err(frame::unknown_frame(prefix.kind, payload));
                 }
                 Ok(taken)
             }
@@ -115,14 +119,15 @@ impl Session {
                 self.on_connection_method(payload)?;
                 Ok(taken)
             }
-            (FrameType::Header, Phase::Running) => {
+            (FrameType::Header, Phase::Running) if prefix.channel != 0 => {
                 self.on_content_header(prefix.channel, payload)?;
                 Ok(taken)
             }
             (_, Phase::Closing) => Ok(taken),
-            _ => Err(AmqpError::unexpected_frame(
-                "expected a method of the connection",
-            )),
+            _ => Err(AmqpError::unexpected_frame(frame::quote(
+                prefix.kind,
+                payload,
+            ))),
         }
     }
 
@@ -149,14 +154,13 @@ impl Session {
             return Ok(0);
         }
         if state.content.is_some() {
-            let id = method::ids(payload).unwrap_or_default();
             let content = state.content.as_ref();
             let text = if content.is_some_and(|content| content.body_size.is_none()) {
-                "expected content header for class 60, got method frame instead"
+                EXPECTED_HEADER
             } else {
-                "expected content body, got method frame instead"
+                EXPECTED_BODY
             };
-            let _ = id;
+
             return Err(AmqpError::unexpected_frame(text).caused_by((60, 40)));
         }
         let (result, id, taken) = match hot {
@@ -202,31 +206,27 @@ impl Session {
 
     fn on_content_header(&mut self, channel: u16, payload: &[u8]) -> Result<(), AmqpError> {
         let Some(state) = self.channels.get_mut(&channel) else {
-            return Err(AmqpError::channel_error("expected 'channel.open'"));
+            return Err(AmqpError::unexpected_frame(EXPECTED_METHOD));
         };
         if state.closing {
             return Ok(());
         }
-        let awaited = state
-            .content
-            .as_ref()
-            .is_some_and(|content| content.body_size.is_none());
-        if !awaited {
-            let text = if state.content.is_some() {
-                "expected content body, got non content body frame instead"
-            } else {
-                "expected method frame, got non method frame instead"
-            };
-            let id = if state.content.is_some() {
-                (60, 40)
-            } else {
-                (0, 0)
-            };
-            return Err(AmqpError::unexpected_frame(text).caused_by(id));
+        match &state.content {
+            None => return Err(AmqpError::unexpected_frame(EXPECTED_METHOD)),
+            Some(content) if content.body_size.is_some() => {
+                return Err(AmqpError::unexpected_frame(EXPECTED_BODY).caused_by((60, 40)));
+            }
+            Some(_) => {}
         }
         let Some(header) = hot::content_header(payload) else {
-            return Err(AmqpError::syntax_error("content header is cut short").caused_by((60, 40)));
+            let weighted = payload.len() >= 14;
+            return Err(if weighted {
+                AmqpError::unexpected_frame(EXPECTED_HEADER).caused_by((60, 40))
+            } else {
+                frame::unknown_frame(FrameType::Header, payload)
+            });
         };
+
         if header.class != 60 {
             let text = format!(
                 "expected content header for class 60, got one for class {} instead",
@@ -249,28 +249,12 @@ impl Session {
 
     /// A body frame: its octets are taken in as they come, complete or not.
     fn begin_body(&mut self, buffer: &[u8], prefix: FramePrefix) -> Result<usize, AmqpError> {
-        let Some(state) = self.channels.get(&prefix.channel) else {
-            return Err(AmqpError::channel_error("expected 'channel.open'"));
-        };
-        if !state.closing {
-            match &state.content {
-                None => {
-                    let text = "expected method frame, got non method frame instead";
-                    return Err(AmqpError::unexpected_frame(text));
-                }
-                Some(content) if content.body_size.is_none() => {
-                    let text = "expected content header for class 60, got non content header frame instead";
-                    return Err(AmqpError::unexpected_frame(text).caused_by((60, 40)));
-                }
-                Some(content) if content.missing < prefix.size as u64 => {
-                    let text = format!(
-                        "content body is longer than the {} octets announced",
-                        content.body_size.unwrap_or(0)
-                    );
-                    return Err(AmqpError::unexpected_frame(text).caused_by((60, 40)));
-                }
-                Some(_) => {}
-            }
+        if let Err(error) = self.check_body(prefix) {
+            // A frame that is damaged as well is called damaged, so its end must have come.
+            return match frame::read_payload(buffer, prefix)? {
+                Some(_) => Err(error),
+                None => Ok(0),
+            };
         }
         let rest = BodyRest {
             channel: prefix.channel,
@@ -279,6 +263,25 @@ impl Session {
         self.body_rest = Some(rest);
         let behind = buffer.get(FRAME_PREFIX..).unwrap_or_default();
         Ok(FRAME_PREFIX + self.continue_body(behind, rest)?)
+    }
+
+    fn check_body(&self, prefix: FramePrefix) -> Result<(), AmqpError> {
+        let Some(state) = self.channels.get(&prefix.channel) else {
+            return Err(AmqpError::unexpected_frame(EXPECTED_METHOD));
+        };
+        match &state.content {
+            _ if state.closing => Ok(()),
+            None => Err(AmqpError::unexpected_frame(EXPECTED_METHOD)),
+            Some(content) if content.body_size.is_none() => {
+                Err(AmqpError::unexpected_frame(EXPECTED_HEADER).caused_by((60, 40)))
+            }
+            Some(content) if content.missing < prefix.size as u64 => {
+                let announced = content.body_size.unwrap_or(0);
+                let text = format!("content body is longer than the {announced} octets announced");
+                Err(AmqpError::unexpected_frame(text).caused_by((60, 40)))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn continue_body(&mut self, buffer: &[u8], body: BodyRest) -> Result<usize, AmqpError> {

@@ -76,7 +76,8 @@ impl Session {
                 self.phase = Phase::Done;
                 Ok(())
             }
-            501 => Err(AmqpError::frame_error(refusal.to_string())),
+            // RabbitMQ ends the stream without a word; its own name for it is syntax_error.
+            501 => Err(AmqpError::syntax_error(refusal.to_string())),
             _ => Err(AmqpError::command_invalid(refusal.to_string())),
         }
     }
@@ -89,10 +90,7 @@ impl Session {
         let tables = self.broker.users.tables();
         let user = tables.user(&credentials.user).cloned();
         authenticate(user.as_deref(), &credentials).map_err(|e| denied(e.to_string()))?;
-        let loopback = self
-            .peer
-            .address
-            .is_none_or(|address| address.ip().to_canonical().is_loopback());
+        let loopback = self.peer.socket_is_loopback;
         may_login_from(&credentials.user, loopback, &self.options.loopback_users)
             .map_err(|e| denied(e.to_string()))?;
         self.user = user;
@@ -141,6 +139,7 @@ impl Session {
             user,
             vhost: name.to_owned(),
             name: self.client.name.clone(),
+            client_properties: std::mem::take(&mut self.client.properties),
             peer: self.peer.address,
             heartbeat_ms: u64::from(self.tuning.heartbeat_s) * 1000,
             heard_at: AtomicU64::new(self.now),

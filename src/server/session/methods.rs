@@ -11,7 +11,7 @@ use crate::amqp::{AmqpError, encode, method};
 impl Session {
     /// `channel.open`; the channel is not open.
     pub(super) fn on_channel_open(&mut self, number: u16, payload: &[u8]) -> Result<(), AmqpError> {
-        let method = method::decode(payload)?;
+        method::decode(payload)?;
         self.flush();
         let max = usize::from(self.tuning.channel_max);
         if max != 0 && self.channels.len() >= max {
@@ -19,7 +19,7 @@ impl Session {
                 "number of channels opened ({}) has reached the negotiated channel_max ({max})",
                 self.channels.len()
             );
-            return Err(AmqpError::not_allowed(text).caused_by(method.id));
+            return Err(AmqpError::not_allowed(text));
         }
         self.channels.insert(number, Channel::default());
         encode::channel_open_ok(self.out.buffer(), number);

@@ -69,6 +69,8 @@ pub struct SessionOptions {
 pub struct PeerInfo {
     /// Its address, the one behind a proxy if the PROXY protocol told it.
     pub address: Option<SocketAddr>,
+    /// The socket itself leads to this machine, whatever a proxy says of who is behind it.
+    pub socket_is_loopback: bool,
     /// It came over TLS.
     pub tls: bool,
     /// The user name in its verified certificate.

@@ -9,6 +9,7 @@ use super::tx::Transaction;
 use crate::amqp::frame::{self, FrameType};
 use crate::amqp::hot::{self, Publish};
 use crate::amqp::properties::Properties;
+use crate::amqp::table::write_short_string;
 use crate::amqp::{AmqpError, Table, Value};
 use crate::broker::batch::Batch;
 use crate::broker::reply_to::REPLY_TO;
@@ -27,6 +28,8 @@ struct Message<'a> {
     route: &'a [u8],
     mandatory: bool,
     properties: &'a [u8],
+    /// BCC keys, as in [`Record::hidden`].
+    hidden: &'a [u8],
     body: &'a [u8],
 }
 
@@ -50,6 +53,7 @@ impl Session {
                 route: publish.route,
                 mandatory: publish.mandatory,
                 properties: header.properties,
+                hidden: &[],
                 body,
             };
             self.publish(channel, message, behind.len())?;
@@ -91,6 +95,7 @@ impl Session {
                 route: view.route,
                 mandatory,
                 properties: view.properties,
+                hidden: &[],
                 body: view.body,
             };
             return self.publish(channel, message, record.len());
@@ -146,8 +151,9 @@ impl Session {
             .then(|| self.rewrite(channel, message.properties))
             .flatten();
         let message = match &rewritten {
-            Some(properties) => Message {
+            Some((properties, hidden)) => Message {
                 properties,
+                hidden,
                 ..message
             },
             None => message,
@@ -206,6 +212,7 @@ impl Session {
             route: view.route,
             mandatory,
             properties: view.properties,
+            hidden: &[],
             body: view.body,
         };
         let in_tx = self
@@ -255,8 +262,8 @@ impl Session {
         Ok((route, asked))
     }
 
-    /// Properties without BCC, and with this channel's address for direct replies.
-    fn rewrite(&self, channel: u16, raw: &[u8]) -> Option<Vec<u8>> {
+    /// Properties without BCC, and with this channel's address for direct replies; and BCC's keys.
+    fn rewrite(&self, channel: u16, raw: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut properties = Properties::read(raw).ok()?;
         let mut headers = properties.headers.map(|_| properties.headers_table());
         let removed = headers
@@ -271,8 +278,13 @@ impl Session {
         }
         let mut rewritten = Vec::with_capacity(raw.len() + 64);
         properties.write(&mut rewritten, headers.as_ref());
-        let _: Option<Value> = removed;
-        Some(rewritten)
+        let mut hidden = Vec::new();
+        if let Some(Value::Array(keys)) = removed {
+            for key in keys.iter().filter_map(Value::as_long_string) {
+                write_short_string(&mut hidden, key);
+            }
+        }
+        Some((rewritten, hidden))
     }
 
     /// A message to the address of a waiting requester goes straight there.
@@ -285,6 +297,7 @@ impl Session {
         Record {
             route: message.route,
             properties: message.properties,
+            hidden: &[],
             body: message.body,
         }
         .write(&mut data);
@@ -345,7 +358,23 @@ fn place(
     if queues.is_empty() {
         return;
     }
-    let offset = batch.append(message.route, message.properties, message.body, expected);
+    let Message {
+        route,
+        properties,
+        hidden,
+        body,
+        ..
+    } = message;
+    let offset = if hidden.is_empty() {
+        batch.append(route, properties, body, expected)
+    } else {
+        batch.append_record(&Record {
+            route,
+            properties,
+            hidden,
+            body,
+        })
+    };
     for queue in queues {
         batch.push(queue, Incoming { offset, ..incoming });
     }
@@ -379,6 +408,7 @@ impl Transaction {
             Record {
                 route,
                 properties,
+                hidden: &[],
                 body,
             }
             .write(&mut data);

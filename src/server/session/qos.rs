@@ -25,6 +25,7 @@ impl Session {
             self.set_channel_limit(channel, limit);
         } else {
             self.set_consumer_limits(channel, limit);
+            self.visit_parked();
         }
         encode::plain(self.out.buffer(), channel, 60, 11);
         Ok(())
@@ -44,6 +45,8 @@ impl Session {
             return;
         };
         state.prefetch = limit;
+        // RabbitMQ lifts a shared limit set before (rabbit_limiter's unlimit_prefetch).
+        state.credit.set(0, 0);
         let slots: Vec<u32> = state.consumers.values().copied().collect();
         for slot in slots {
             let Some(Some(consumer)) = self.consumers.slots.get(slot as usize) else {

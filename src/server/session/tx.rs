@@ -62,15 +62,16 @@ impl Session {
 
     pub(super) fn on_tx_commit(&mut self, channel: u16) -> Result<(), AmqpError> {
         let mut tx = self.take_transaction(channel)?;
+        for record in &tx.returns {
+            let record = Record::read(record).unwrap_or_default();
+            self.return_unroutable(channel, record.route, record.properties, record.body);
+        }
         if !tx.batch.has_room() {
             // Nothing takes effect; what was acknowledged is with the channel again.
             self.restore(channel, tx.settles);
             return Err(AmqpError::precondition_failed("partial tx completion"));
         }
-        for record in &tx.returns {
-            let record = Record::read(record).unwrap_or_default();
-            self.return_unroutable(channel, record.route, record.properties, record.body);
-        }
+
         // Every queue has said that it has room; it now takes what it is given.
         tx.batch
             .flush_forced(&self.broker, self.now, &mut Refusals::default());
