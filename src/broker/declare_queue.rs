@@ -82,17 +82,20 @@ impl Vhost {
             declared.auto_delete,
             current.auto_delete,
         )?;
-        // A declaration without a type means the default one.
         let (mut received, mut known) = (declared.arguments.clone(), current.arguments.clone());
-        for table in [&mut received, &mut known] {
-            if table.get(b"x-queue-type").is_none() {
-                let name = match self.default_kind {
-                    QueueKind::Classic => "classic",
-                    QueueKind::Quorum => "quorum",
-                };
-                table.set(b"x-queue-type", Value::text(name));
-            }
+        // A declaration without a type means the default one.
+        let kind = |table: &Table| match table.get(b"x-queue-type").and_then(Value::as_long_string)
+        {
+            Some(b"classic") => Some(QueueKind::Classic),
+            Some(b"quorum") => Some(QueueKind::Quorum),
+            Some(_) => None,
+            None => Some(self.default_kind),
+        };
+        if kind(&received) == kind(&known) {
+            received.remove(b"x-queue-type");
+            known.remove(b"x-queue-type");
         }
+
         let names = compared_arguments(current.settings.kind);
         equivalence::arguments(names, &subject, &received, &known)
     }

@@ -104,11 +104,13 @@ impl Inbox {
         self.ring();
     }
 
-    /// Asks for a visit of the queue once there is room; false when there is some by now.
-    pub fn park(&self, queue: &Arc<SharedQueue>, key: ConsumerKey) -> bool {
+    /// Asks for a visit of the queue once there is room for more than `cost` octets; false when there
+    /// is by now. What takes the room is in the mail, or will be when the caller delivers what it has
+    /// staged: either wakes the task, which then finds the request.
+    pub fn park(&self, queue: &Arc<SharedQueue>, key: ConsumerKey, cost: isize) -> bool {
         let mut mail = self.mail.lock();
         // The task restores room under this lock, so it cannot miss us.
-        if self.room() > 0 {
+        if self.room() > cost {
             return false;
         }
         mail.parked.push((Arc::clone(queue), key));

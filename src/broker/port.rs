@@ -105,9 +105,9 @@ impl Port for ConsumerPort {
         self.credit.take(no_ack)
     }
 
-    fn park(&self) -> bool {
+    fn park(&self, cost: isize) -> bool {
         match self.queue.upgrade() {
-            Some(queue) => self.inbox.park(&queue, self.key),
+            Some(queue) => self.inbox.park(&queue, self.key, cost),
             None => true,
         }
     }

@@ -19,8 +19,9 @@ pub trait Port {
     /// Takes one delivery from the limit that the channel's consumers share; false when it is used
     /// up. Deliveries without acknowledgement wait for it but do not count.
     fn take_channel_credit(&self, no_ack: bool) -> bool;
-    /// Asks to be called back once there is room. False when there is some already.
-    fn park(&self) -> bool;
+    /// Asks to be called back once there is room for more than `cost` octets, which are staged.
+    /// False when there is already.
+    fn park(&self, cost: isize) -> bool;
     /// Hands over what is staged and leaves it empty.
     fn deliver(&self, staged: &mut Staged);
 }
@@ -327,7 +328,7 @@ impl<P: Port> Consumers<P> {
                 .map_or(0, |s| s.staged.cost);
             let no_ack = consumer.spec.no_ack;
             let ready = consumer.has_credit()
-                && (consumer.port.room() > cost || !consumer.port.park())
+                && (consumer.port.room() > cost || !consumer.port.park(cost))
                 && consumer.port.take_channel_credit(no_ack);
             if !ready {
                 consumer.parked = true;
@@ -349,6 +350,10 @@ impl<P: Port> Consumers<P> {
                 self.stages.len() - 1
             });
             consumer.stage = stage;
+            // Whoever is staged last is there when the stage is flushed.
+            if let Some(known) = self.stages.get_mut(stage) {
+                known.through = key;
+            }
             if !no_ack {
                 consumer.unacked += 1;
             }

@@ -13,8 +13,8 @@ const CLOSE_TIMEOUT_MS: u64 = 30_000;
 /// Milliseconds that the socket stays open after the last frame, for a client that closes first.
 const LINGER_MS: u64 = 1_000;
 
-/// The same where the client cannot answer; RabbitMQ takes three seconds too.
-const BROKEN_LINGER_MS: u64 = 3_000;
+/// Milliseconds that it has where it may not be able to answer, as in RabbitMQ.
+const BROKEN_TIMEOUT_MS: u64 = 3_000;
 
 impl Session {
     /// A method on channel 0.
@@ -22,7 +22,11 @@ impl Session {
         let id = method::ids(payload).unwrap_or_default();
         if self.phase == Phase::Closing {
             match id {
-                (10, 51) => self.finish(),
+                // Nothing is owed any more: the stream ends.
+                (10, 51) => {
+                    self.phase = Phase::Done;
+                    self.deadline = None;
+                }
                 (10, 50) => encode::plain(self.out.buffer(), 0, 10, 51),
                 _ => {}
             }
@@ -79,15 +83,16 @@ impl Session {
         let opened = self.phase == Phase::Running;
         self.drop_everything();
         encode::close(self.out.buffer(), 0, &error);
-        if error.code == ReplyCode::FrameError || !opened {
-            // What comes after a broken frame cannot be told apart, close-ok included; and before
-            // open there is nothing to close in order. The stream ends by itself.
-            self.phase = Phase::Done;
-            self.deadline = Some(self.clock.ms() + BROKEN_LINGER_MS);
+        self.phase = Phase::Closing;
+        // After a broken frame the answer may not be found any more, and before open few clients
+        // give one.
+        let orderly = error.code != ReplyCode::FrameError && opened;
+        let wait = if orderly {
+            CLOSE_TIMEOUT_MS
         } else {
-            self.phase = Phase::Closing;
-            self.deadline = Some(self.clock.ms() + CLOSE_TIMEOUT_MS);
-        }
+            BROKEN_TIMEOUT_MS
+        };
+        self.deadline = Some(self.clock.ms() + wait);
     }
 
     /// Closes a channel by error; nothing of it is written after the close (RULINGS 6).
