@@ -196,6 +196,11 @@ impl DeliverPrefix {
         Self { bytes }
     }
 
+    /// Where the delivery tag stands in what [`Self::write`] appends.
+    pub fn tag_offset(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Appends one `basic.deliver`; `route` is the exchange and the routing key as short strings.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>, delivery_tag: u64, redelivered: bool, route: &[u8]) {

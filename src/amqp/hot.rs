@@ -75,7 +75,7 @@ pub fn read(payload: &[u8]) -> Option<HotMethod<'_>> {
         _ => return None,
     };
     match parsed {
-        Ok((tail, hot)) if tail.is_empty() => Some(hot),
+        Ok(([], hot)) => Some(hot),
         _ => None,
     }
 }

@@ -95,7 +95,7 @@ pub fn decode(payload: &[u8]) -> Result<Method, AmqpError> {
     let args = payload.get(4..).unwrap_or_default();
     let (plain, table) = scan(payload, args, fields).map_err(|e| name_cause(e, id))?;
     match parse_class(plain.as_slice()) {
-        Ok((rest, class)) if rest.is_empty() => {
+        Ok(([], class)) => {
             let prefetch_size = match id {
                 (60, 10) => Cursor::new(args).u32().unwrap_or(0),
                 _ => 0,

@@ -63,6 +63,19 @@ impl Batch {
         offset
     }
 
+    /// Appends a record whose part before the body is made already; returns its offset.
+    #[inline]
+    pub fn append_with_head(&mut self, head: &[u8], body: &[u8], expected: usize) -> u32 {
+        if self.data.capacity() == 0 {
+            self.data.reserve(expected);
+        }
+        let offset = self.data.len() as u32;
+        self.data.extend_from_slice(head);
+        self.data.extend_from_slice(body);
+        self.messages += 1;
+        offset
+    }
+
     /// Appends a record with hidden keys and returns its offset.
     pub fn append_record(&mut self, record: &Record<'_>) -> u32 {
         let offset = self.data.len() as u32;

@@ -89,7 +89,6 @@ impl Broker {
     }
 
     /// Puts a death into the batch; false when no queue takes it.
-
     fn publish_death(
         &self,
         queue: &Arc<SharedQueue>,

@@ -105,6 +105,11 @@ impl Port for ConsumerPort {
         self.credit.take(no_ack)
     }
 
+    #[inline]
+    fn channel_is_unlimited(&self) -> bool {
+        self.credit.limit() == 0
+    }
+
     fn park(&self, cost: isize) -> bool {
         match self.queue.upgrade() {
             Some(queue) => self.inbox.park(&queue, self.key, cost),

@@ -52,7 +52,7 @@ impl Route {
     /// True when the next message with the same exchange and key would go the same way.
     pub fn may_be_kept(&self) -> bool {
         // An unroutable key of the default exchange has nothing that tells of its queue's birth.
-        !self.volatile && !(self.through.is_empty() && self.queues.is_empty())
+        !self.volatile && (!self.through.is_empty() || !self.queues.is_empty())
     }
 
     /// True while nothing has changed since.

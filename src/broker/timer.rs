@@ -177,6 +177,6 @@ impl Timer {
             .first_key_value()
             .map_or(u64::MAX, |(key, _)| key.0);
         let next = visit.min(again).min(now + 3_600_000);
-        Duration::from_millis(next.saturating_sub(now).max(RESOLUTION_MS).min(3_600_000))
+        Duration::from_millis(next.saturating_sub(now).clamp(RESOLUTION_MS, 3_600_000))
     }
 }

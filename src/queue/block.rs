@@ -273,6 +273,82 @@ impl Block {
         Some(entry.size)
     }
 
+    /// Delivers ready messages from number `from` on, in order, while they follow each other and none
+    /// has expired; `settle` takes them out at once. `visit` is shown each and ends the run by false.
+    /// Returns how many, and the octets of their bodies. A thinned block gives none: its messages
+    /// go one by one.
+    #[inline]
+    pub fn take_run(
+        &mut self,
+        from: u64,
+        most: usize,
+        now: u64,
+        settle: bool,
+        mut visit: impl FnMut(u64, &Arc<Chunk>, Meta) -> bool,
+    ) -> (u32, u64) {
+        let Some(start) = from
+            .checked_sub(self.base)
+            .filter(|_| self.positions.is_empty())
+        else {
+            return (0, 0);
+        };
+        // A block spans at most BLOCK_ENTRIES numbers.
+        let start = start as usize;
+        let (mut count, mut bytes) = (0u32, 0u64);
+        let run = self
+            .entries
+            .get_mut(start..)
+            .unwrap_or_default()
+            .iter_mut()
+            .take(most);
+        for (index, entry) in (start..).zip(run) {
+            let expires_at = self.expiries.get(index).copied().unwrap_or(u64::MAX);
+            if entry.flags & STATE != 0 || expires_at < now {
+                break;
+            }
+            let Some(slot) = self.slots.get_mut(usize::from(entry.slot)) else {
+                break;
+            };
+            let Some(chunk) = &slot.chunk else { break };
+            let returns = if entry.flags & COUNTED == 0 {
+                0
+            } else {
+                self.counts.get(&(index as u16)).copied().unwrap_or(0)
+            };
+            let more = visit(
+                self.base + index as u64,
+                chunk,
+                Meta {
+                    offset: entry.offset,
+                    size: entry.size,
+                    state: State::Ready,
+                    redelivered: entry.flags & REDELIVERED != 0,
+                    count: returns,
+                    expires_at,
+                },
+            );
+            if settle {
+                entry.flags = SETTLED;
+                slot.live -= 1;
+                if slot.live == 0 {
+                    slot.chunk = None;
+                }
+            } else {
+                entry.flags |= UNACKED;
+            }
+            count += 1;
+            bytes += u64::from(entry.size);
+            if !more {
+                break;
+            }
+        }
+        self.ready -= count;
+        if settle {
+            self.live -= count;
+        }
+        (count, bytes)
+    }
+
     /// Puts an unacknowledged message back; `count` adds a return, `redelivered` sets the flag.
     pub fn give_back(&mut self, number: u64, redelivered: bool, count: bool) -> Option<u32> {
         let index = self.index(number)?;

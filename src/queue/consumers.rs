@@ -19,6 +19,8 @@ pub trait Port {
     /// Takes one delivery from the limit that the channel's consumers share; false when it is used
     /// up. Deliveries without acknowledgement wait for it but do not count.
     fn take_channel_credit(&self, no_ack: bool) -> bool;
+    /// True when the channel's consumers share no limit.
+    fn channel_is_unlimited(&self) -> bool;
     /// Asks to be called back once there is room for more than `cost` octets, which are staged.
     /// False when there is already.
     fn park(&self, cost: isize) -> bool;
@@ -308,7 +310,7 @@ impl<P: Port> Consumers<P> {
     /// The consumer whose turn it is; those before it that can take nothing have been parked. `None`
     /// when nobody is in line.
     #[inline]
-    pub fn next(&mut self) -> Option<Turn> {
+    pub fn next_turn(&mut self) -> Option<Turn> {
         loop {
             let line = self.lines.first_mut()?;
             let alone = line.keys.len() == 1;
@@ -354,25 +356,41 @@ impl<P: Port> Consumers<P> {
             if let Some(known) = self.stages.get_mut(stage) {
                 known.through = key;
             }
-            if !no_ack {
-                consumer.unacked += 1;
-            }
-            let several = alone && no_ack;
+            let most = match (alone && consumer.port.channel_is_unlimited(), no_ack) {
+                (false, _) => 1,
+                (true, true) => RUN_MAX,
+                (true, false) => match consumer.spec.prefetch {
+                    0 => RUN_MAX,
+                    limit => RUN_MAX.min((limit - consumer.unacked) as usize),
+                },
+            };
+            let room = consumer.port.room();
             return Some(Turn {
                 key,
                 slot,
                 stage,
                 no_ack,
-                several,
+                most,
+                room,
             });
         }
     }
 
-    /// Stages one delivery of a turn.
+    /// Stages one delivery of a turn; false when the connection has no room for another.
     #[inline]
-    pub fn stage(&mut self, turn: Turn, chunk: &Arc<Chunk>, item: Delivery, size: u32) {
-        if let Some(stage) = self.stages.get_mut(turn.stage) {
-            stage.staged.push(turn.slot, turn.key, chunk, item, size);
+    pub fn stage(&mut self, turn: Turn, chunk: &Arc<Chunk>, item: Delivery, size: u32) -> bool {
+        let Some(stage) = self.stages.get_mut(turn.stage) else {
+            return false;
+        };
+        stage.staged.push(turn.slot, turn.key, chunk, item, size);
+        stage.staged.cost < turn.room
+    }
+
+    /// The turn took `count` messages, which its consumer has to acknowledge.
+    #[inline]
+    pub fn owe(&mut self, turn: Turn, count: u32) {
+        if let Some(consumer) = self.all.get_mut(&turn.key) {
+            consumer.unacked += count;
         }
     }
 
@@ -389,6 +407,9 @@ impl<P: Port> Consumers<P> {
     }
 }
 
+/// Messages that a lone consumer takes before its room and credit are looked at again.
+const RUN_MAX: usize = 256;
+
 /// A consumer's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
@@ -397,7 +418,8 @@ pub struct Turn {
     stage: usize,
     /// Its deliveries need no acknowledgement.
     pub no_ack: bool,
-    /// It may take several messages in a row: nobody else of its priority is in line and nothing
-    /// limits it.
-    pub several: bool,
+    /// Messages it may take in a row: more than one where nobody else of its priority is in line.
+    pub most: usize,
+    /// Octets of deliveries that its connection can take.
+    room: isize,
 }

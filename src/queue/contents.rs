@@ -125,6 +125,25 @@ impl Contents {
         self.level(id.priority())?.get(id.number())
     }
 
+    /// Delivers a run of ready messages in order, where there are no priorities to look at; returns
+    /// how many. See [`super::block::Block::take_run`].
+    #[inline]
+    pub fn take_run(
+        &mut self,
+        most: usize,
+        now: u64,
+        settle: bool,
+        mut visit: impl FnMut(MessageId, &Arc<Chunk>, Meta) -> bool,
+    ) -> u32 {
+        if !self.higher.is_empty() {
+            return 0;
+        }
+        self.base
+            .take_run(most, now, settle, |number, chunk, meta| {
+                visit(MessageId::new(0, number), chunk, meta)
+            })
+    }
+
     /// Marks a ready message as delivered and not yet acknowledged.
     #[inline]
     pub fn deliver(&mut self, id: MessageId) {

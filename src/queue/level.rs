@@ -8,8 +8,11 @@ use super::block::{Block, Meta, State};
 use super::runs::Runs;
 use crate::message::Chunk;
 
+/// How many messages a block lies behind the newest before it is thinned.
+const THIN_BEHIND: u64 = 8 * crate::limits::BLOCK_ENTRIES as u64;
+
 /// Messages of one priority, in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Level {
     blocks: VecDeque<Block>,
     /// The number the next message gets.
@@ -22,21 +25,6 @@ pub struct Level {
     ready_bytes: u64,
     unacked: u64,
     unacked_bytes: u64,
-}
-
-impl Default for Level {
-    fn default() -> Self {
-        Self {
-            blocks: VecDeque::new(),
-            next: 0,
-            cursor: 0,
-            returned: Runs::default(),
-            ready: 0,
-            ready_bytes: 0,
-            unacked: 0,
-            unacked_bytes: 0,
-        }
-    }
 }
 
 /// Messages and octets of bodies.
@@ -80,14 +68,12 @@ impl Level {
         {
             Some(block) => {
                 block.push(chunk, offset, size, expires_at);
-                if block.wants_thinning() {
-                    block.thin();
-                }
             }
             None => {
                 let mut block = Block::new(number);
                 block.push(chunk, offset, size, expires_at);
                 self.blocks.push_back(block);
+                self.thin_old();
             }
         }
         self.next += 1;
@@ -198,8 +184,6 @@ impl Level {
         };
         if block.live() == 0 && block.is_full() {
             self.blocks.remove(index);
-        } else if block.wants_thinning() {
-            block.thin();
         }
         match state {
             State::Ready => {
@@ -216,6 +200,56 @@ impl Level {
             self.reset();
         }
         true
+    }
+
+    /// Thins blocks far behind the newest one: what still lives there is stuck or part of a deep
+    /// backlog, while messages in passing are never copied. Once for every new block.
+    fn thin_old(&mut self) {
+        let far = self.next.saturating_sub(THIN_BEHIND);
+        let old = self
+            .blocks
+            .iter_mut()
+            .take_while(|block| block.end() <= far);
+        for block in old.filter(|block| block.wants_thinning()) {
+            block.thin();
+        }
+    }
+
+    /// Delivers a run of ready messages in order: see [`Block::take_run`].
+    #[inline]
+    pub fn take_run(
+        &mut self,
+        most: usize,
+        now: u64,
+        settle: bool,
+        visit: impl FnMut(u64, &Arc<Chunk>, Meta) -> bool,
+    ) -> u32 {
+        if !self.returned.is_empty() {
+            return 0;
+        }
+        let Some(from) = self.advance() else { return 0 };
+        let Some(index) = self.block_index(from) else {
+            return 0;
+        };
+        let Some(block) = self.blocks.get_mut(index) else {
+            return 0;
+        };
+        let (count, bytes) = block.take_run(from, most, now, settle, visit);
+        self.cursor += u64::from(count);
+        self.ready -= u64::from(count);
+        self.ready_bytes -= bytes;
+        if !settle {
+            self.unacked += u64::from(count);
+            self.unacked_bytes += bytes;
+            return count;
+        }
+        if block.live() == 0 && block.is_full() {
+            self.blocks.remove(index);
+        }
+        if self.ready == 0 && self.unacked == 0 {
+            self.reset();
+        }
+        count
     }
 
     /// An empty level keeps neither blocks nor chunks: numbers go on, memory does not.

@@ -45,10 +45,9 @@ impl Session {
             return self.on_handshake(method);
         }
         self.flush();
-        match method.class {
-            AMQPClass::Connection(ConnectionMethod::UpdateSecret(_)) => self.on_update_secret(),
-            // A close-ok that nobody asked for.
-            _ => {}
+        // The rest is a close-ok that nobody asked for.
+        if let AMQPClass::Connection(ConnectionMethod::UpdateSecret(_)) = method.class {
+            self.on_update_secret();
         }
         Ok(())
     }

@@ -107,8 +107,9 @@ impl Session {
             payload_max: self.tuning.payload_max(),
             now_s: self.now / 1000,
         };
+        let mut template = Template::default();
         for item in items {
-            writer.write(&mut self.out, channel, item);
+            writer.write(&mut self.out, channel, item, &mut template);
         }
     }
 
@@ -129,7 +130,13 @@ struct RunWriter<'a> {
 
 impl RunWriter<'_> {
     #[inline]
-    fn write(&self, out: &mut Output, channel: &mut Channel, item: &crate::queue::Delivery) {
+    fn write(
+        &self,
+        out: &mut Output,
+        channel: &mut Channel,
+        item: &crate::queue::Delivery,
+        template: &mut Template,
+    ) {
         let consumer = self.consumer;
         let tag = if consumer.no_ack {
             if consumer.queue.is_none() {
@@ -145,6 +152,11 @@ impl RunWriter<'_> {
         };
         let record = self.chunk.record(item.offset);
         let buffer = out.buffer();
+        if template.fits(&record) && !(consumer.counted && item.count() > 0) {
+            template.write(buffer, tag, item.redelivered(), record.body);
+            return;
+        }
+        let start = buffer.len();
         consumer
             .prefix
             .write(buffer, tag, item.redelivered(), record.route);
@@ -157,6 +169,7 @@ impl RunWriter<'_> {
             encode::content_header(buffer, number, record.body.len() as u64, record.properties);
             if !record.body.is_empty() {
                 encode::body(buffer, number, record.body);
+                template.learn(buffer, start, consumer.prefix.tag_offset(), &record);
             }
             return;
         }
@@ -169,6 +182,59 @@ impl RunWriter<'_> {
             count,
             self.payload_max,
         );
+    }
+}
+
+/// The frames of the last small delivery. The next one mostly differs in its tag and body only, so
+/// everything before the body is copied at once.
+#[derive(Default)]
+struct Template {
+    /// Method frame, header frame and the prefix of the body frame.
+    head: Vec<u8>,
+    /// Where the delivery tag stands in it.
+    tag_at: usize,
+    route: Vec<u8>,
+    properties: Vec<u8>,
+    body_len: usize,
+}
+
+impl Template {
+    #[inline]
+    fn fits(&self, record: &Record<'_>) -> bool {
+        !self.head.is_empty()
+            && self.body_len == record.body.len()
+            && self.route == record.route
+            && self.properties == record.properties
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>, tag: u64, redelivered: bool, body: &[u8]) {
+        let at = out.len() + self.tag_at;
+        out.reserve(self.head.len() + body.len() + 1);
+        out.extend_from_slice(&self.head);
+        if let Some(place) = out
+            .get_mut(at..at + 9)
+            .and_then(|p| p.first_chunk_mut::<9>())
+        {
+            let [t7, t6, t5, t4, t3, t2, t1, t0] = tag.to_be_bytes();
+            *place = [t7, t6, t5, t4, t3, t2, t1, t0, u8::from(redelivered)];
+        }
+        out.extend_from_slice(body);
+        out.push(FRAME_END);
+    }
+
+    /// Remembers the delivery that was written from `start` on.
+    fn learn(&mut self, out: &[u8], start: usize, tag_at: usize, record: &Record<'_>) {
+        let end = out.len().saturating_sub(record.body.len() + 1);
+        self.head.clear();
+        self.head
+            .extend_from_slice(out.get(start..end).unwrap_or_default());
+        self.tag_at = tag_at;
+        self.route.clear();
+        self.route.extend_from_slice(record.route);
+        self.properties.clear();
+        self.properties.extend_from_slice(record.properties);
+        self.body_len = record.body.len();
     }
 }
 

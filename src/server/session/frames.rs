@@ -61,7 +61,10 @@ impl Session {
             Phase::Done => Ok(buffer.len()),
             _ => match self.body_rest {
                 Some(rest) => self.continue_body(buffer, rest),
-                None => self.on_frame(buffer),
+                None => match self.publish_again(buffer) {
+                    Some(taken) => Ok(taken),
+                    None => self.on_frame(buffer),
+                },
             },
         }
     }
@@ -113,7 +116,11 @@ impl Session {
                 Ok(taken)
             }
             (FrameType::Method, Phase::Running) if prefix.channel != 0 => {
-                Ok(taken + self.on_channel_method(prefix.channel, payload, behind)?)
+                let content = self.on_channel_method(prefix.channel, payload, behind)?;
+                if content > 0 {
+                    self.learn_publish(prefix.channel, buffer, taken, taken + content);
+                }
+                Ok(taken + content)
             }
             (FrameType::Method, _) if prefix.channel == 0 => {
                 self.on_connection_method(payload)?;

@@ -17,6 +17,7 @@ mod permit;
 mod properties;
 mod publish;
 mod qos;
+mod repeat;
 mod returns;
 mod routes;
 mod settle;
@@ -41,6 +42,7 @@ use crate::time::SteadyClock;
 use channel::Channel;
 use consume::Consumers;
 use properties::PropertiesMemo;
+use repeat::Repeat;
 use routes::RouteCache;
 
 /// What every session of a node is told.
@@ -127,6 +129,7 @@ pub struct Session {
     consumers: Consumers,
     routes: RouteCache,
     memo: PropertiesMemo,
+    repeat: Repeat,
     grants: PermissionCache,
     topic_grants: PermissionCache,
     batch: Batch,
@@ -149,7 +152,7 @@ pub struct Session {
     told_blocked: bool,
     /// Octets left of a body frame whose start has been taken in.
     body_rest: Option<frames::BodyRest>,
-    /// A body frame's last octet, 0xCE, is still to come.
+    /// The peer, as the log calls it.
     log_name: String,
 }
 
@@ -185,6 +188,7 @@ impl Session {
             consumers: Consumers::default(),
             routes: RouteCache::default(),
             memo: PropertiesMemo::default(),
+            repeat: Repeat::default(),
             grants: PermissionCache::new(),
             topic_grants: PermissionCache::new(),
             batch: Batch::default(),

@@ -336,7 +336,7 @@ fn whole_content(
 }
 
 #[inline]
-fn incoming(asked: Asked, body: &[u8], publish: u32) -> Incoming {
+pub(super) fn incoming(asked: Asked, body: &[u8], publish: u32) -> Incoming {
     Incoming {
         offset: 0,
         size: u32::try_from(body.len()).unwrap_or(u32::MAX),
@@ -382,7 +382,7 @@ fn place(
 
 /// Gives the publish its confirm number, where the channel has confirms.
 #[inline]
-fn confirm_publish(
+pub(super) fn confirm_publish(
     state: &mut Channel,
     channel: u16,
     publishes: &mut Vec<(u16, u64)>,
