@@ -73,6 +73,25 @@ func TestNackMultipleRequeuesAllUpToTheTag(t *testing.T) {
 	equal(t, "left", depth(t, ch, queue), 0)
 }
 
+// A backlog must come whole although the client stays silent: heartbeats are
+// slower than patience here, so nothing else wakes the broker's connection.
+func TestABacklogArrivesWhole(t *testing.T) {
+	t.Parallel()
+	conn := dialConfig(t, brokerURL(), amqp.Config{Heartbeat: 3 * patience})
+	for _, count := range []int{1000, 2999, 3000, 3001, 5000, 3000, 2000, 3000, 10_000, 3000} {
+		ch := open(t, conn)
+		queue := declare(t, ch, nil)
+		for range count {
+			sendText(t, ch, "", queue, "hello")
+		}
+		deliveries := consume(t, ch, queue, false)
+		for n := range count {
+			equal(t, "tag", take(t, "delivery", deliveries).DeliveryTag, uint64(n+1))
+		}
+		ok(t, ch.Close())
+	}
+}
+
 func TestRecoverRequeuesEverythingUnacked(t *testing.T) {
 	t.Parallel()
 	_, ch := session(t)

@@ -122,6 +122,9 @@ func prepare(cache, port string) (string, error) {
 			text = []byte(strings.ReplaceAll(string(text), managementPort, port))
 			// "localhost" may be resolved to ::1 first; the stand-in is on 127.0.0.1.
 			text = []byte(strings.ReplaceAll(string(text), "http://localhost:", "http://127.0.0.1:"))
+			// A few tests check nothing, and leave their connection open, unless the
+			// broker's product is RabbitMQ; here they check whatever it is named.
+			text = regexp.MustCompile(`(product\.\(string\)|server) == "RabbitMQ"`).ReplaceAll(text, []byte(`$1 != ""`))
 		}
 		return os.WriteFile(target, text, 0o644)
 	})
@@ -177,7 +180,7 @@ func split(folder string) (map[string][]string, error) {
 type result struct {
 	lock     sync.Mutex
 	outcomes map[string]string // test name -> PASS, FAIL or SKIP
-	logs     map[string]string // shard -> output
+	logs     map[string]string // failed shard -> output
 	broken   []string          // shards that ended badly without a failed test
 }
 
@@ -189,15 +192,19 @@ func (r *result) collect(folder, shard, address string, tests []string) {
 	out, err := run.CombinedOutput()
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.logs[shard] = string(out)
 	failed := false
 	line := regexp.MustCompile(`(?m)^\s*--- (PASS|FAIL|SKIP): (\S+)`)
 	for _, match := range line.FindAllStringSubmatch(string(out), -1) {
 		r.outcomes[match[2]] = match[1]
 		failed = failed || match[1] == "FAIL"
 	}
+	// A goroutine left behind fails the run though each test passed.
 	if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || !failed) {
 		r.broken = append(r.broken, fmt.Sprintf("%s: %v", shard, err))
+		failed = true
+	}
+	if failed {
+		r.logs[shard] = string(out)
 	}
 }
 
@@ -236,9 +243,7 @@ func (r *result) judge() error {
 		return nil
 	}
 	for shard, log := range r.logs {
-		if strings.Contains(log, "FAIL") || strings.Contains(log, "panic:") {
-			fmt.Printf("== %s\n%s\n", shard, log)
-		}
+		fmt.Printf("== %s\n%s\n", shard, log)
 	}
 	return errors.New(strings.Join(bad, "; "))
 }
