@@ -30,8 +30,17 @@ pub struct Batch {
     /// Queue id to place in `targets`.
     places: HashMap<u64, usize, foldhash::fast::RandomState>,
     last: Option<(u64, usize)>,
+    /// Grows with every flush: a place remembered from an older batch is worth nothing.
+    number: u64,
     spare: Vec<Vec<Incoming>>,
     messages: usize,
+}
+
+/// Where a queue stands in a batch, remembered beside a route.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    batch: u64,
+    at: usize,
 }
 
 /// Buffers kept for the next batch; more queues than this in one batch allocate.
@@ -92,6 +101,31 @@ impl Batch {
         0
     }
 
+    /// Sends the message to `queue`, whose place the caller remembers.
+    #[inline]
+    pub fn push_at(
+        &mut self,
+        queue: &Arc<SharedQueue>,
+        place: Option<&mut Place>,
+        message: Incoming,
+    ) {
+        let Some(place) = place else {
+            return self.push(queue, message);
+        };
+        if place.batch != self.number + 1 {
+            self.push(queue, message);
+            let at = self.last.map_or(0, |(_, at)| at);
+            *place = Place {
+                batch: self.number + 1,
+                at,
+            };
+            return;
+        }
+        if let Some(target) = self.targets.get_mut(place.at) {
+            target.items.push(message);
+        }
+    }
+
     /// Sends the message to `queue`.
     #[inline]
     pub fn push(&mut self, queue: &Arc<SharedQueue>, message: Incoming) {
@@ -129,7 +163,15 @@ impl Batch {
             self.data.clear();
             return;
         }
-        let chunk = Chunk::new(std::mem::take(&mut self.data));
+        self.number += 1;
+        // A buffer that is mostly full becomes the chunk; else it is copied and kept.
+        let chunk = if self.data.len() >= self.data.capacity() / 4 * 3 {
+            Chunk::new(std::mem::take(&mut self.data))
+        } else {
+            let chunk = Chunk::copied(&self.data);
+            self.data.clear();
+            chunk
+        };
         self.places.clear();
         self.last = None;
         for mut target in self.targets.drain(..) {
@@ -160,6 +202,7 @@ impl Batch {
     /// lock, in order of id.
     pub fn has_room(&mut self) -> bool {
         self.targets.sort_by_key(|target| target.queue.id);
+        self.number += 1;
         self.places.clear();
         self.last = None;
         self.targets

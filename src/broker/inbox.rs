@@ -3,6 +3,7 @@
 //! Queues fill it under their own lock (RULINGS 1), so it is a leaf: nothing is locked or awaited
 //! while it is held. The connection's task empties it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::task::Waker;
@@ -57,6 +58,29 @@ impl Mail {
     }
 }
 
+thread_local! {
+    /// Connections to wake when the batch at hand is out; `None` outside of a batch.
+    static DEFERRED: RefCell<Option<Vec<Arc<Inbox>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work`, which hands deliveries to many queues, and wakes each connection that got some once,
+/// at the end (DESIGN.md: "wake each writer once").
+pub fn waking_once<R>(work: impl FnOnce() -> R) -> R {
+    let outermost = DEFERRED.with_borrow_mut(|deferred| {
+        let outermost = deferred.is_none();
+        deferred.get_or_insert_default();
+        outermost
+    });
+    let result = work();
+    if outermost {
+        let inboxes = DEFERRED.with_borrow_mut(Option::take);
+        for inbox in inboxes.into_iter().flatten() {
+            inbox.ring();
+        }
+    }
+    result
+}
+
 /// A connection's inbox.
 #[derive(Debug)]
 pub struct Inbox {
@@ -88,7 +112,7 @@ impl Inbox {
     }
 
     /// Puts deliveries in and wakes the connection.
-    pub fn deliver(&self, staged: &mut Staged) {
+    pub fn deliver(self: &Arc<Self>, staged: &mut Staged) {
         if staged.items.is_empty() {
             return;
         }
@@ -101,7 +125,7 @@ impl Inbox {
         self.room.fetch_sub(staged.cost, Ordering::Relaxed);
         staged.items.clear();
         staged.cost = 0;
-        self.ring();
+        self.ring_or_defer();
     }
 
     /// Asks for a visit of the queue once there is room for more than `cost` octets; false when there
@@ -138,6 +162,23 @@ impl Inbox {
     /// True once events overflowed.
     pub fn overflowed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Rings at once, or at the end of the batch that this thread is handing out.
+    fn ring_or_defer(self: &Arc<Self>) {
+        let deferred = DEFERRED.with_borrow_mut(|deferred| match deferred {
+            Some(inboxes) => {
+                // A batch mostly goes to few connections; one that is listed twice rings once.
+                if !inboxes.last().is_some_and(|last| Arc::ptr_eq(last, self)) {
+                    inboxes.push(Arc::clone(self));
+                }
+                true
+            }
+            None => false,
+        });
+        if !deferred {
+            self.ring();
+        }
     }
 
     fn ring(&self) {

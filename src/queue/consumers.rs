@@ -307,6 +307,17 @@ impl<P: Port> Consumers<P> {
         }
     }
 
+    /// True when one consumer stands in line, without acknowledgements and without limits: whatever
+    /// comes is its own.
+    #[inline]
+    pub fn lone_and_careless(&self) -> bool {
+        let Some(line) = self.lines.first().filter(|line| line.keys.len() == 1) else {
+            return false;
+        };
+        let consumer = line.keys.front().and_then(|key| self.all.get(key));
+        consumer.is_some_and(|c| c.spec.no_ack && c.port.channel_is_unlimited())
+    }
+
     /// The consumer whose turn it is; those before it that can take nothing have been parked. `None`
     /// when nobody is in line.
     #[inline]

@@ -90,6 +90,12 @@ impl Contents {
         self.base.ready() + self.higher.values().map(Level::ready).sum::<u64>()
     }
 
+    /// The id of a message that comes and goes at once; the queue must be empty of ready ones.
+    #[inline]
+    pub fn pass(&mut self) -> MessageId {
+        MessageId::new(0, self.base.pass())
+    }
+
     /// Appends a message to its priority.
     #[inline]
     pub fn push(

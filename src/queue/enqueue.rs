@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::arguments::{Overflow, QueueKind};
-use super::consumers::Port;
+use super::consumers::{Delivery, Port};
 use super::effects::{DeadLetter, DeadReason, Effects};
 use super::serving::Queue;
 use crate::message::Chunk;
@@ -39,7 +39,8 @@ impl<P: Port> Queue<P> {
             || self.settings.message_ttl_ms == Some(0)
             || batch.iter().any(|message| message.ttl_ms == 0);
         if !one_by_one {
-            for message in batch {
+            let rest = self.pass_on(chunk, batch);
+            for message in rest {
                 self.push(chunk, message, now, effects);
             }
             self.dispatch(now, effects);
@@ -69,6 +70,38 @@ impl<P: Port> Queue<P> {
             }
             self.trim(effects);
         }
+    }
+
+    /// Hands messages straight to a consumer that waits alone, acknowledges nothing and finds the queue
+    /// empty: they leave as they come, without a place in between. Returns those that were not taken.
+    #[inline]
+    fn pass_on<'b>(&mut self, chunk: &Arc<Chunk>, batch: &'b [Incoming]) -> &'b [Incoming] {
+        let mut rest = batch;
+        if self.contents.ready() > 0 || self.settings.max_priority > 0 {
+            return rest;
+        }
+        while !rest.is_empty() && self.consumers.lone_and_careless() {
+            let Some(turn) = self.consumers.next_turn() else {
+                break;
+            };
+            let (now, later) = rest.split_at(turn.most.min(rest.len()));
+            let mut taken = 0;
+            for message in now {
+                let id = self.contents.pass();
+                taken += 1;
+                let delivery = Delivery::new(id, message.offset, false, 0);
+                if !self.consumers.stage(turn, chunk, delivery, message.size) {
+                    break;
+                }
+            }
+            self.counters.delivered += taken as u64;
+            rest = if taken == now.len() {
+                later
+            } else {
+                rest.get(taken..).unwrap_or_default()
+            };
+        }
+        rest
     }
 
     /// True when the queue refuses publishes and this one would take it over its limit

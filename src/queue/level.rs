@@ -57,6 +57,14 @@ impl Level {
         self.ready
     }
 
+    /// The number of a message that comes and goes at once.
+    #[inline]
+    pub fn pass(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
     /// Appends a message and returns its number.
     #[inline]
     pub fn push(&mut self, chunk: &Arc<Chunk>, offset: u32, size: u32, expires_at: u64) -> u64 {
@@ -182,7 +190,7 @@ impl Level {
         let Some((state, size)) = block.settle(number) else {
             return false;
         };
-        if block.live() == 0 && block.is_full() {
+        if block.live() == 0 && (block.is_full() || block.end() < self.next) {
             self.blocks.remove(index);
         }
         match state {
@@ -243,7 +251,7 @@ impl Level {
             self.unacked_bytes += bytes;
             return count;
         }
-        if block.live() == 0 && block.is_full() {
+        if block.live() == 0 && (block.is_full() || block.end() < self.next) {
             self.blocks.remove(index);
         }
         if self.ready == 0 && self.unacked == 0 {

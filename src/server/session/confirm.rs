@@ -4,6 +4,7 @@ use super::Session;
 use super::channel::Mode;
 use crate::amqp::{AmqpError, encode};
 use crate::broker::batch::Refusals;
+use crate::broker::inbox::waking_once;
 use crate::channel::Confirms;
 
 impl Session {
@@ -34,7 +35,7 @@ impl Session {
     pub(super) fn flush(&mut self) {
         if !self.batch.is_empty() {
             let mut refusals = Refusals::default();
-            self.batch.flush(&self.broker, self.now, &mut refusals);
+            waking_once(|| self.batch.flush(&self.broker, self.now, &mut refusals));
             for publish in refusals.refused {
                 let Some((channel, number)) = self.batch_publishes.get(publish as usize) else {
                     continue;

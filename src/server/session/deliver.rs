@@ -107,9 +107,11 @@ impl Session {
             payload_max: self.tuning.payload_max(),
             now_s: self.now / 1000,
         };
-        let mut template = Template::default();
+        // A run of one or two has nothing to gain from what it would teach.
+        let template = &mut self.template;
+        template.forget(items.len() > 2);
         for item in items {
-            writer.write(&mut self.out, channel, item, &mut template);
+            writer.write(&mut self.out, channel, item, template);
         }
     }
 
@@ -187,8 +189,9 @@ impl RunWriter<'_> {
 
 /// The frames of the last small delivery. The next one mostly differs in its tag and body only, so
 /// everything before the body is copied at once.
-#[derive(Default)]
-struct Template {
+#[derive(Debug, Default)]
+pub(super) struct Template {
+    learning: bool,
     /// Method frame, header frame and the prefix of the body frame.
     head: Vec<u8>,
     /// Where the delivery tag stands in it.
@@ -223,8 +226,17 @@ impl Template {
         out.push(FRAME_END);
     }
 
+    /// Starts a run, in which learning may pay.
+    fn forget(&mut self, learning: bool) {
+        self.head.clear();
+        self.learning = learning;
+    }
+
     /// Remembers the delivery that was written from `start` on.
     fn learn(&mut self, out: &[u8], start: usize, tag_at: usize, record: &Record<'_>) {
+        if !self.learning {
+            return;
+        }
         let end = out.len().saturating_sub(record.body.len() + 1);
         self.head.clear();
         self.head

@@ -7,6 +7,9 @@ use crate::amqp::hot::{self, HotMethod};
 use crate::amqp::{AmqpError, Level, method};
 use crate::connection::{HeaderOutcome, read_header};
 
+/// Frames taken in between two looks at the output's size.
+const LOOK_EVERY: usize = 64;
+
 const EXPECTED_METHOD: &str = "expected method frame, got non method frame instead";
 const EXPECTED_HEADER: &str =
     "expected content header for class 60, got non content header frame instead";
@@ -33,7 +36,13 @@ impl Session {
                 .store(self.now, std::sync::atomic::Ordering::Relaxed);
         }
         let mut used = 0;
+        let mut frames = 0usize;
         loop {
+            // A frame adds little to the output: looking now and then bounds it all the same.
+            if frames.is_multiple_of(LOOK_EVERY) && !self.wants_read() {
+                break;
+            }
+            frames += 1;
             let rest = buffer.get(used..).unwrap_or_default();
             match self.step(rest) {
                 Ok(0) => break,
@@ -53,7 +62,7 @@ impl Session {
 
     /// Takes in one frame or the start of one; 0 when more octets are needed, or none are wanted.
     fn step(&mut self, buffer: &[u8]) -> Result<usize, AmqpError> {
-        if buffer.is_empty() || !self.wants_read() {
+        if buffer.is_empty() || (self.publisher && !self.wants_read_now()) {
             return Ok(0);
         }
         match self.phase {

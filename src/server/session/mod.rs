@@ -41,6 +41,7 @@ use crate::time::SteadyClock;
 
 use channel::Channel;
 use consume::Consumers;
+use deliver::Template;
 use properties::PropertiesMemo;
 use repeat::Repeat;
 use routes::RouteCache;
@@ -125,6 +126,7 @@ pub struct Session {
     mail: Mail,
     mail_run: usize,
     mail_item: usize,
+    template: Template,
     channels: HashMap<u16, Channel, foldhash::fast::RandomState>,
     consumers: Consumers,
     routes: RouteCache,
@@ -184,6 +186,7 @@ impl Session {
             mail: Mail::default(),
             mail_run: 0,
             mail_item: 0,
+            template: Template::default(),
             channels: HashMap::default(),
             consumers: Consumers::default(),
             routes: RouteCache::default(),

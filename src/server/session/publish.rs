@@ -114,7 +114,7 @@ impl Session {
         // The common case: a route and properties that were seen before, and nothing special.
         if let Some(asked) = self.memo.get(message.properties)
             && !asked.special
-            && let Some(route) = self.routes.get(message.route, users)
+            && let Some(known) = self.routes.get(message.route, users)
             && let Some(state) = self.channels.get_mut(&channel)
             && !matches!(state.mode, Mode::Tx(_))
         {
@@ -125,10 +125,22 @@ impl Session {
                 &mut self.batch_publishes,
                 &mut self.confirming,
             );
-            if !route.queues.is_empty() {
+            if !known.route.queues.is_empty() {
+                let Message {
+                    route,
+                    properties,
+                    body,
+                    ..
+                } = message;
                 let expected = expected.min(READ_BATCH);
-                let incoming = incoming(asked, message.body, publish);
-                place(&mut self.batch, &route.queues, message, incoming, expected);
+                let offset = self.batch.append(route, properties, body, expected);
+                let message = Incoming {
+                    offset,
+                    ..incoming(asked, body, publish)
+                };
+                for (queue, place) in known.route.queues.iter().zip(&mut known.places) {
+                    self.batch.push_at(queue, Some(place), message);
+                }
                 return Ok(());
             }
             if message.mandatory {

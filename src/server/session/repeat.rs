@@ -11,6 +11,7 @@ use super::properties::Asked;
 use super::publish::{confirm_publish, incoming};
 use crate::amqp::constants::{FRAME_END, FRAME_PREFIX};
 use crate::amqp::hot::{self, HotMethod};
+use crate::broker::batch::Place;
 use crate::broker::route::Route;
 use crate::limits::READ_BATCH;
 use crate::message::record;
@@ -37,6 +38,7 @@ struct Known {
     record: Vec<u8>,
     asked: Asked,
     route: Arc<Route>,
+    places: Vec<Place>,
     users: u64,
 }
 
@@ -47,7 +49,7 @@ impl Session {
     /// Takes in a publish that repeats the last one; `None` when the octets are something else.
     #[inline]
     pub(super) fn publish_again(&mut self, buffer: &[u8]) -> Option<usize> {
-        let known = self.repeat.known.as_ref()?;
+        let known = self.repeat.known.as_mut()?;
         let tail = buffer.strip_prefix(known.head.as_slice())?;
         let (body, end) = tail.split_at_checked(known.body_len)?;
         if end.first() != Some(&FRAME_END) {
@@ -68,8 +70,9 @@ impl Session {
         let expected = buffer.len().min(READ_BATCH);
         let offset = self.batch.append_with_head(&known.record, body, expected);
         let message = incoming(known.asked, body, publish);
-        for queue in &known.route.queues {
-            self.batch.push(queue, Incoming { offset, ..message });
+        for (queue, place) in known.route.queues.iter().zip(&mut known.places) {
+            self.batch
+                .push_at(queue, Some(place), Incoming { offset, ..message });
         }
         self.repeat.hits = self.repeat.hits.saturating_add(1);
         Some(known.head.len() + known.body_len + 1)
@@ -125,19 +128,22 @@ impl Session {
         let properties = header.properties.get(..properties_len)?;
         let asked = self.memo.get(properties).filter(|asked| !asked.special)?;
         let users = self.broker.users.generation();
-        let route = Arc::clone(self.routes.get(publish.route, users)?);
+        let route = Arc::clone(&self.routes.get(publish.route, users)?.route);
         if route.queues.is_empty() {
             return None;
         }
         let mut record = Vec::with_capacity(64);
         record::start(&mut record, publish.route, properties, &[], body_len);
+        let places = vec![Place::default(); route.queues.len()];
+        let head = head.to_vec();
         Some(Known {
-            head: head.to_vec(),
+            head,
             channel,
             body_len,
             record,
             asked,
             route,
+            places,
             users,
         })
     }

@@ -8,47 +8,75 @@ use crate::amqp::AmqpError;
 use crate::amqp::hot::split_route;
 use crate::amqp::properties::Properties;
 use crate::auth::Access;
+use crate::broker::batch::Place;
 use crate::broker::route::{Route, RoutedMessage, extra_keys};
 use crate::limits::ROUTE_CACHE;
+
+/// A remembered route.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    key: Box<[u8]>,
+    pub route: Arc<Route>,
+    /// Where each queue stood in the last batch.
+    pub places: Vec<Place>,
+}
 
 /// Remembered routes. An entry holds for one generation of its exchanges and of the users.
 #[derive(Debug, Default)]
 pub(super) struct RouteCache {
-    routes: HashMap<Box<[u8]>, Arc<Route>, foldhash::fast::RandomState>,
-    /// The last key and its route, for publishers that use one.
-    last_key: Vec<u8>,
-    last: Option<Arc<Route>>,
+    numbers: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    routes: Vec<Remembered>,
+    /// The number of the last key, for publishers that use one.
+    last: usize,
     users: u64,
 }
 
 impl RouteCache {
     /// The route of `key` if it still holds.
     #[inline]
-    pub fn get(&mut self, key: &[u8], users: u64) -> Option<&Arc<Route>> {
+    pub fn get(&mut self, key: &[u8], users: u64) -> Option<&mut Remembered> {
         if self.users != users {
             self.clear();
             self.users = users;
         }
-        if self.last_key != key || self.last.is_none() {
-            let route = self.routes.get(key)?;
-            self.last = Some(Arc::clone(route));
-            self.last_key.clear();
-            self.last_key.extend_from_slice(key);
+        let again = self
+            .routes
+            .get(self.last)
+            .is_some_and(|known| *known.key == *key);
+        if !again {
+            self.last = *self.numbers.get(key)?;
         }
-        self.last.as_ref().filter(|route| route.is_current())
+        self.routes
+            .get_mut(self.last)
+            .filter(|known| known.route.is_current())
     }
 
     fn put(&mut self, key: &[u8], route: &Arc<Route>) {
         if self.routes.len() >= ROUTE_CACHE {
-            self.routes.clear();
+            self.clear();
         }
-        self.routes.insert(key.into(), Arc::clone(route));
-        self.last = None;
+        let places = vec![Place::default(); route.queues.len()];
+        let known = Remembered {
+            key: key.into(),
+            route: Arc::clone(route),
+            places,
+        };
+        match self
+            .numbers
+            .get(key)
+            .and_then(|number| self.routes.get_mut(*number))
+        {
+            Some(stale) => *stale = known,
+            None => {
+                self.numbers.insert(key.into(), self.routes.len());
+                self.routes.push(known);
+            }
+        }
     }
 
     pub fn clear(&mut self) {
         self.routes.clear();
-        self.last = None;
+        self.numbers.clear();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Session;
 use super::channel::Mode;
 use crate::amqp::{AmqpError, encode};
+use crate::broker::inbox::waking_once;
 use crate::channel::UnackedRun;
 use crate::queue::MessageId;
 use crate::queue::settle::{SettleRun, Settlement};
@@ -110,9 +111,12 @@ impl Session {
         if self.settles.is_empty() {
             return;
         }
-        for (queue, runs) in std::mem::take(&mut self.settles) {
-            queue.settle(&self.broker, &runs, self.now);
-        }
+        let settles = std::mem::take(&mut self.settles);
+        waking_once(|| {
+            for (queue, runs) in settles {
+                queue.settle(&self.broker, &runs, self.now);
+            }
+        });
         self.visit_parked();
     }
 

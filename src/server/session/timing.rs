@@ -12,8 +12,14 @@ impl Session {
     /// True while octets of the peer are welcome: it is not blocked by an alarm, and reads what it
     /// is told.
     pub fn wants_read(&self) -> bool {
+        self.wants_read_now() && self.out.len() < OUTPUT_FULL
+    }
+
+    /// True unless an alarm blocks this publisher.
+    #[inline]
+    pub(super) fn wants_read_now(&self) -> bool {
         let blocked = self.publisher && self.broker.alarms.reason().is_some();
-        !(blocked && self.phase == Phase::Running) && self.out.len() < OUTPUT_FULL
+        !(blocked && self.phase == Phase::Running)
     }
 
     /// The first publish under an alarm stops the reading and tells the client why.
