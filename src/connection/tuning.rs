@@ -48,8 +48,9 @@ fn check(field: &str, min: u32, server: u32, client: u32) -> Result<(), AmqpErro
     } else {
         return Ok(());
     };
+    let unlimited = if client == 0 { " (no limit)" } else { "" };
     Err(AmqpError::not_allowed(format!(
-        "negotiated {field} = {client} is {comparison} than the {bound} allowed value ({value})"
+        "negotiated {field} = {client}{unlimited} is {comparison} than the {bound} allowed value ({value})"
     )))
 }
 
@@ -77,7 +78,7 @@ mod tests {
                     frame_max: 0,
                     ..wish
                 },
-                "negotiated frame_max = 0 is higher than the maximum allowed value (131072)",
+                "negotiated frame_max = 0 (no limit) is higher than the maximum allowed value (131072)",
             ),
             (
                 Tuning {
@@ -91,7 +92,7 @@ mod tests {
                     channel_max: 0,
                     ..wish
                 },
-                "negotiated channel_max = 0 is higher than the maximum allowed value (2047)",
+                "negotiated channel_max = 0 (no limit) is higher than the maximum allowed value (2047)",
             ),
             (
                 Tuning {

@@ -4,7 +4,7 @@ use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::connection::AMQPMethod as ConnectionMethod;
 
 use super::{Phase, Session};
-use crate::amqp::{AmqpError, ReplyCode, encode, method};
+use crate::amqp::{AmqpError, encode, method};
 use crate::broker::inbox::Event;
 
 /// Milliseconds that a client has to answer our close; RabbitMQ gives 30 s.
@@ -61,7 +61,7 @@ impl Session {
         tracing::info!(peer = %self.log_name, "closed the connection at the client's wish");
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.phase = Phase::Done;
         self.deadline = Some(self.clock.ms() + LINGER_MS);
     }
@@ -83,9 +83,9 @@ impl Session {
         self.drop_everything();
         encode::close(self.out.buffer(), 0, &error);
         self.phase = Phase::Closing;
-        // After a broken frame the answer may not be found any more, and before open few clients
-        // give one.
-        let orderly = error.code != ReplyCode::FrameError && opened;
+        // Errors that name no method are of frames: after a broken one the answer may not be found any
+        // more. And before open few clients give one.
+        let orderly = error.method != (0, 0) && opened;
         let wait = if orderly {
             CLOSE_TIMEOUT_MS
         } else {

@@ -73,7 +73,7 @@ impl Session {
             }
             403 => {
                 // Without the capability a client takes the end of the stream for the refusal.
-                self.phase = Phase::Done;
+                self.finish();
                 Ok(())
             }
             // RabbitMQ ends the stream without a word; its own name for it is syntax_error.
