@@ -32,7 +32,8 @@ class Names:
             channel = connection.channel()
             for name in self._queues:
                 channel.queue_delete(name)
-            for name in self._exchanges:
+            # kombu's SimpleQueue declares an exchange of the queue's name too.
+            for name in self._exchanges + self._queues:
                 channel.exchange_delete(name)
         finally:
             connection.close()

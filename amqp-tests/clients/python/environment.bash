@@ -1,6 +1,6 @@
 # Sourced by `run` and `upstream`: a virtual environment in the cache folder,
-# filled from one requirements file and rebuilt only when that file changes.
-# Expects $here; sets $venv.
+# filled from one requirements file and rebuilt only when a pinned version
+# changes. Expects $here; sets $venv.
 
 cache=$here/../../.cache/python
 
@@ -20,12 +20,13 @@ prepare_venv() {
     # One installer at a time; a second run waits and finds the stamp.
     exec 9>"$cache/$name.lock"
     flock 9
-    if ! cmp -s "$requirements" "$stamp"; then
+    # One file may include another, so both are compared.
+    if ! cat "$here"/requirements*.txt | cmp -s - "$stamp"; then
         rm -rf "$venv"
         if ! { python3 -m venv "$venv" &&
             "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
                 -r "$requirements" &&
-            cp "$requirements" "$stamp"; } >&2; then
+            cat "$here"/requirements*.txt >"$stamp"; } >&2; then
             echo "failed: the pinned packages of $(basename "$requirements") did not install" >&2
             flock -u 9
             return 1

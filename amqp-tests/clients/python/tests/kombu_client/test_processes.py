@@ -140,6 +140,11 @@ def test_ensure_republishes_after_a_cut(relay, names, connection):
         producer = fragile.Producer()
         policy = {"interval_start": 0, "interval_step": 0.1, "max_retries": 20}
         producer.publish(1, routing_key=queue.name, declare=[queue], retry=True)
+        bound = queue(connection.channel())
+        # Unconfirmed, so the cut could take it along.
+        until(
+            lambda: bound.queue_declare(passive=True).message_count == 1, "the first message"
+        )
         relay.cut()
 
         def lost():
@@ -153,7 +158,6 @@ def test_ensure_republishes_after_a_cut(relay, names, connection):
 
         until(lost, "the cut to be noticed")
         producer.publish(2, routing_key=queue.name, retry=True, retry_policy=policy)
-    bound = queue(connection.channel())
     seen = [until(lambda: bound.get(no_ack=True), "a message").payload for _ in range(2)]
     assert seen == [1, 2]
 

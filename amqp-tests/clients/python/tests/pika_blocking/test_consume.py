@@ -208,6 +208,37 @@ def test_cancel_returns_what_was_prefetched_to_the_queue(connection, channel, qu
     assert bodies(connection.channel(), queue, 2) == [b"2", b"3"]
 
 
+@pytest.mark.parametrize("settled", [True, False], ids=["acked", "unacked"])
+@pytest.mark.parametrize("end", ["cancel", "close", "error"])
+def test_a_later_consumer_of_the_same_connection_is_served(
+    connection, channel, queue, end, settled
+):
+    """After a consumer ended in any way, the next one gets what it left and
+    what is published afterwards."""
+    working = connection.channel()
+    first = Collector(working, queue)
+    channel.basic_publish("", queue, b"1")
+    pump(connection, lambda: first.messages, "the first delivery")
+    if settled:
+        working.basic_ack(first.tags()[0])
+    if end == "cancel":
+        working.basic_cancel(first.tag)
+    elif end == "close":
+        working.close()
+    else:
+        with pytest.raises(ChannelClosedByBroker):
+            working.queue_declare(broker.unique("missing"), passive=True)
+    # A cancelled consumer's messages stay with its channel, which is open.
+    returned = [] if settled or end == "cancel" else [b"1"]
+    later = Collector(connection.channel(), queue)
+    channel.basic_publish("", queue, b"2")
+    pump(connection, lambda: len(later.messages) == len(returned) + 1, "what is left")
+    assert later.bodies == [*returned, b"2"]
+    assert [method.redelivered for method, _, _ in later.messages] == (
+        [True] * len(returned) + [False]
+    )
+
+
 def test_the_consume_generator_ends_by_inactivity(channel, queue):
     publish(channel, queue, b"1", b"2")
     seen = []
