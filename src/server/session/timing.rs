@@ -102,7 +102,9 @@ impl Session {
             }
             return false;
         }
-        let reading = self.wants_read();
+        // Only an alarm excuses a peer's silence: one whose answers pile up because it does not read
+        // is as good as gone.
+        let reading = self.wants_read_now();
         if let Some(heartbeat) = &mut self.heartbeat {
             match heartbeat.due(now, reading) {
                 Due::Nothing => {}
