@@ -14,7 +14,7 @@ use crate::ids::Name;
 type Map<V> = RwLock<HashMap<Name, V, foldhash::fast::RandomState>>;
 
 /// A virtual host. Look-ups take a short read lock; every change of exchanges, queues and bindings
-/// is made under [`Vhost::topology`], so that they agree with each other.
+/// is made under the topology lock, so that they agree with each other.
 #[derive(Debug)]
 pub struct Vhost {
     /// Its name.

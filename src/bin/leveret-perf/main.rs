@@ -10,15 +10,6 @@
     clippy::print_stdout,
     reason = "a command-line tool whose product is what it prints"
 )]
-#![cfg_attr(
-    test,
-    expect(
-        clippy::unwrap_used,
-        clippy::indexing_slicing,
-        reason = "a test that panics fails, which is what it is for"
-    )
-)]
-
 mod client;
 mod consumer;
 mod floor;
