@@ -18,4 +18,6 @@ pub mod message;
 pub mod node;
 pub mod queue;
 pub mod server;
+#[cfg(test)]
+mod tidy;
 pub mod time;

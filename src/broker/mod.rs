@@ -17,6 +17,8 @@ pub mod port;
 pub mod reply_to;
 pub mod route;
 pub mod shared_queue;
+#[cfg(test)]
+mod tests;
 pub mod timer;
 pub mod users;
 pub mod vhost;

@@ -1,0 +1,8 @@
+//! The broker without sockets: routing, remembered routes, and what becomes of dead letters.
+
+mod at_least_once;
+mod dead_letter_routes;
+mod death_records;
+mod routing;
+mod stage;
+mod stale_routes;

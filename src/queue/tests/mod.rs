@@ -1,0 +1,13 @@
+//! The queue machine without a broker around it: scripts, a naive queue beside it, long backlogs,
+//! the replay of its contents, and what its index keeps.
+
+mod backlog;
+mod harness;
+mod index;
+mod invariants;
+mod model;
+mod outlet;
+mod properties;
+mod replay;
+mod script;
+mod scripts;
