@@ -1,6 +1,7 @@
 //! The log: where it goes and how much of it.
 
 use std::fs::OpenOptions;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -29,6 +30,7 @@ pub fn start(settings: &LogSettings, data_dir: &Path) -> anyhow::Result<()> {
     if settings.console {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_target(false);
         let filter = level(settings.console_target.level);
         layers.push(match settings.console_target.format {

@@ -62,7 +62,7 @@ impl Driver {
         self.session.inbox().register(cx.waker());
         for _ in 0..ROUNDS {
             let mut progress = false;
-            if self.session.inbox().is_ringing() || self.session.has_work() {
+            if self.session.has_work() {
                 self.session.on_mail();
                 progress = true;
             }

@@ -3,7 +3,7 @@
 use super::{Phase, Session};
 use crate::amqp::{AmqpError, encode};
 use crate::connection::heartbeat::Due;
-use crate::limits::OUTPUT_FULL;
+use crate::limits::{OUTPUT_FULL, OUTPUT_HIGH};
 
 /// Milliseconds between looks for deliveries that were not acknowledged in time.
 const TIMEOUT_CHECK_MS: u64 = 1_000;
@@ -55,9 +55,17 @@ impl Session {
         self.flush_settles();
     }
 
-    /// True when deliveries wait for room in the output that is there by now.
+    /// True when [`Self::on_mail`] would get on: mail has come, and the output has room for what
+    /// was taken before it. Mail behind deliveries that wait for room is no work, or a peer that
+    /// does not read would keep its task busy.
     pub fn has_work(&self) -> bool {
-        self.mail_run < self.mail.runs.len() && self.out.len() < crate::limits::OUTPUT_HIGH
+        if self.inbox.overflowed() && self.phase != Phase::Done {
+            return true;
+        }
+        if self.mail_run < self.mail.runs.len() {
+            return self.out.len() < OUTPUT_HIGH;
+        }
+        self.inbox.is_ringing()
     }
 
     /// True while the socket stays open after the last frame.
@@ -169,5 +177,66 @@ impl Session {
         self.mail.items.shrink_to(4);
         self.batch_publishes.shrink_to(4);
         self.settles.shrink_to(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::amqp::Table;
+    use crate::broker::{Broker, Event, Options};
+    use crate::connection::Tuning;
+    use crate::message::Chunk;
+    use crate::queue::consumers::StagedRun;
+    use crate::queue::{ConsumerKey, QueueKind};
+    use crate::server::session::{PeerInfo, SessionOptions};
+
+    fn session() -> Session {
+        let broker = Broker::new(Options {
+            max_message_size: 1 << 20,
+            memory_limit: u64::MAX,
+            consumer_timeout_ms: None,
+            default_kind: QueueKind::Classic,
+        });
+        let options = SessionOptions {
+            tuning: Tuning {
+                channel_max: 0,
+                frame_max: 0,
+                heartbeat_s: 0,
+            },
+            initial_frame_max: 8192,
+            server_properties: Table::default(),
+            mechanisms: Vec::new(),
+            anonymous_user: None,
+            loopback_users: Vec::new(),
+            handshake_timeout_ms: 10_000,
+            connection_max: None,
+        };
+        Session::new(broker, Arc::new(options), PeerInfo::default())
+    }
+
+    #[test]
+    fn mail_behind_a_full_output_is_no_work() {
+        let mut session = session();
+        assert!(!session.has_work());
+        session.inbox.post(Event::Unblocked);
+        assert!(session.has_work());
+        session.mail.runs.push(StagedRun {
+            slot: 0,
+            key: ConsumerKey(1),
+            chunk: Chunk::new(Vec::new()),
+            count: 0,
+        });
+        session.out.buffer().resize(OUTPUT_HIGH, 0);
+        assert!(!session.has_work(), "the peer must read first");
+        session
+            .out
+            .write_with(|slices| Ok(slices[0].len()))
+            .unwrap();
+        assert!(session.has_work());
+        session.on_mail();
+        assert!(!session.has_work(), "all of it was taken");
     }
 }
