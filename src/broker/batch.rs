@@ -20,6 +20,8 @@ struct Target {
 pub struct Refusals {
     /// Publishes that a full queue refused.
     pub refused: Vec<u32>,
+    /// Publishes to a queue that was deleted since they were routed.
+    pub gone: Vec<u32>,
 }
 
 /// A batch under construction. Buffers are reused from one to the next.
@@ -177,9 +179,14 @@ impl Batch {
         for mut target in self.targets.drain(..) {
             let mut effects = Effects::default();
             // A queue deleted since it was routed to takes nothing, as if it had come first.
-            target
+            if !target
                 .queue
-                .enqueue(&chunk, &target.items, now, &mut effects);
+                .enqueue(&chunk, &target.items, now, &mut effects)
+            {
+                refusals
+                    .gone
+                    .extend(target.items.iter().map(|item| item.publish));
+            }
             refusals.refused.append(&mut effects.refused);
             if !effects.is_empty() {
                 carry_out(&target.queue, effects);

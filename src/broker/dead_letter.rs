@@ -22,6 +22,15 @@ use crate::queue::{DeadLetter, DeadReason, Effects, Incoming};
 /// Deaths turned into publishes before their targets are locked.
 const ROUND: usize = 256;
 
+/// One round's places: the number of each is what a refusal names.
+#[derive(Default)]
+struct Round {
+    /// Target queue, and whether it has taken the message.
+    placed: Vec<(u64, bool)>,
+    /// Deaths that must not be lost, with the numbers of their places.
+    held: Vec<(Arc<SharedQueue>, DeadLetter, std::ops::Range<usize>)>,
+}
+
 /// Deaths with the queues they happened in.
 pub type Deaths = VecDeque<(Arc<SharedQueue>, DeadLetter)>;
 
@@ -57,15 +66,15 @@ impl Broker {
                 self.timer.bury_later(deaths);
                 return;
             }
-            let mut round = Vec::new();
+            let mut round = Round::default();
             for _ in 0..ROUND {
                 let Some((queue, dead)) = deaths.pop_front() else {
                     break;
                 };
-                let number = round.len() as u32;
-                let placed = self.publish_death(&queue, &dead, now, number, &mut batch);
+                let before = round.placed.len();
+                self.publish_death(&queue, &dead, now, &mut round, &mut batch);
                 if dead.held.is_some() {
-                    round.push((queue, dead, placed));
+                    round.held.push((queue, dead, before..round.placed.len()));
                 }
                 done += 1;
             }
@@ -74,38 +83,48 @@ impl Broker {
             batch.flush_into(now, &mut refusals, |queue, effects| {
                 self.note(queue, effects, &mut deaths);
             });
-            for number in refusals.refused {
-                if let Some((_, _, placed)) = round.get_mut(number as usize) {
-                    *placed = false;
+            for number in refusals.refused.into_iter().chain(refusals.gone) {
+                if let Some((_, taken)) = round.placed.get_mut(number as usize) {
+                    *taken = false;
                 }
             }
-            for (queue, dead, placed) in round {
-                match (placed, dead.held) {
-                    (true, Some(id)) => queue.buried(id),
-                    _ => self.timer.bury_again(queue, dead, now),
-                }
+            self.settle_held(round, now);
+        }
+    }
+
+    /// Lets go of the dead letters that every target has; the others are tried again where they are
+    /// still wanted.
+    fn settle_held(&self, round: Round, now: u64) {
+        for (queue, mut dead, numbers) in round.held {
+            let mine = round.placed.get(numbers).unwrap_or_default();
+            let complete = mine.iter().all(|(_, taken)| *taken);
+            dead.taken_by
+                .extend(mine.iter().filter(|(_, taken)| *taken).map(|(id, _)| *id));
+            match dead.held {
+                Some(id) if complete && !dead.taken_by.is_empty() => queue.buried(id),
+                _ => self.timer.bury_again(queue, dead, now),
             }
         }
     }
 
-    /// Puts a death into the batch; false when no queue takes it.
+    /// Puts a death into the batch, for every target that has not taken it before.
     fn publish_death(
         &self,
         queue: &Arc<SharedQueue>,
         dead: &DeadLetter,
         now: u64,
-        number: u32,
+        round: &mut Round,
         batch: &mut Batch,
-    ) -> bool {
+    ) {
         let Some(exchange) = queue.settings.dead_letter_exchange.as_deref() else {
-            return false;
+            return;
         };
         let Some(vhost) = queue.vhost.upgrade() else {
-            return false;
+            return;
         };
         let record = dead.chunk.record(dead.offset);
         let Ok(properties) = Properties::read(record.properties) else {
-            return false;
+            return;
         };
         let mut headers = properties.headers_table();
         let override_key = queue.settings.dead_letter_routing_key.as_deref();
@@ -149,6 +168,11 @@ impl Broker {
             if dead.reason != DeadReason::Rejected && is_cycle(&headers, target.name.as_bytes()) {
                 continue;
             }
+            if dead.taken_by.contains(&target.id) {
+                continue;
+            }
+            let publish = round.placed.len() as u32;
+            round.placed.push((target.id, true));
             let offset = *offset.get_or_insert_with(|| {
                 batch.append_record(&Record {
                     route: &join_route(exchange, routing_key),
@@ -168,12 +192,11 @@ impl Broker {
                     size: u32::try_from(record.body.len()).unwrap_or(u32::MAX),
                     priority: properties.priority.unwrap_or(0),
                     ttl_ms: u64::MAX,
-                    publish: number,
+                    publish,
                     forced: false,
                 },
             );
         }
-        offset.is_some()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What happens by the clock: expiries, queue leases, and dead letters beyond one burst.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -22,43 +21,88 @@ const RESOLUTION_MS: u64 = 20;
 const RETRY_FIRST_MS: u64 = 500;
 const RETRY_DOUBLINGS: u32 = 7;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Work {
     Expire,
     Lease,
 }
 
-#[derive(Debug)]
-struct Entry {
-    at: u64,
-    work: Work,
-    queue: Weak<SharedQueue>,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
-}
-
 #[derive(Debug, Default)]
 struct Agenda {
-    entries: BinaryHeap<Reverse<Entry>>,
+    /// Visits by time; a queue has at most one of each kind.
+    visits: BTreeMap<(u64, Work, u64), Weak<SharedQueue>>,
+    /// When each of them is due.
+    due_at: HashMap<(Work, u64), u64, foldhash::fast::RandomState>,
     deaths: Deaths,
     /// Deaths that no queue took, by when to try again.
     again: BTreeMap<(u64, u64), (Arc<SharedQueue>, DeadLetter)>,
     tries: u64,
+    /// Visits at which those to deleted queues are forgotten.
+    sweep_at: usize,
+}
+
+/// Visits below this are not worth sweeping.
+const SWEEP_FROM: usize = 1024;
+
+impl Agenda {
+    /// Forgets visits to queues that are no more; doubling the bound keeps the cost per visit
+    /// constant.
+    fn sweep(&mut self) {
+        if self.visits.len() < self.sweep_at.max(SWEEP_FROM) {
+            return;
+        }
+        let due_at = &mut self.due_at;
+        self.visits.retain(|(_, work, id), queue| {
+            let lives = queue.strong_count() > 0;
+            if !lives {
+                due_at.remove(&(*work, *id));
+            }
+            lives
+        });
+        self.sweep_at = self.visits.len() * 2;
+    }
+    /// Notes a visit unless an earlier one is noted; true when it is the first of all.
+    fn add(&mut self, at: u64, work: Work, queue: &Arc<SharedQueue>) -> bool {
+        if let Some(known) = self.due_at.get(&(work, queue.id)) {
+            if *known <= at {
+                return false;
+            }
+            self.visits.remove(&(*known, work, queue.id));
+        }
+        self.sweep();
+        let sooner = self
+            .visits
+            .first_key_value()
+            .is_none_or(|(first, _)| at < first.0);
+        self.due_at.insert((work, queue.id), at);
+        self.visits
+            .insert((at, work, queue.id), Arc::downgrade(queue));
+        sooner
+    }
+
+    /// Takes a visit that is due.
+    fn pop_due(&mut self, now: u64) -> Option<(Work, Weak<SharedQueue>)> {
+        let entry = self
+            .visits
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)?;
+        let ((_, work, id), queue) = entry.remove_entry();
+        self.due_at.remove(&(work, id));
+        Some((work, queue))
+    }
+
+    /// When there is something to do next.
+    fn next(&self) -> u64 {
+        let visit = self
+            .visits
+            .first_key_value()
+            .map_or(u64::MAX, |(key, _)| key.0);
+        let again = self
+            .again
+            .first_key_value()
+            .map_or(u64::MAX, |(key, _)| key.0);
+        visit.min(again)
+    }
 }
 
 /// The broker's alarm clock. Queues ask for a visit; a task of [`Timer::run`] pays it.
@@ -80,17 +124,7 @@ impl Timer {
     }
 
     fn add(&self, at: u64, work: Work, queue: &Arc<SharedQueue>) {
-        let mut agenda = self.agenda.lock();
-        let sooner = agenda
-            .entries
-            .peek()
-            .is_none_or(|Reverse(first)| at < first.at);
-        agenda.entries.push(Reverse(Entry {
-            at,
-            work,
-            queue: Arc::downgrade(queue),
-        }));
-        drop(agenda);
+        let sooner = self.agenda.lock().add(at, work, queue);
         if sooner {
             self.changed.notify_one();
         }
@@ -132,12 +166,8 @@ impl Timer {
         let now = unix_ms();
         let mut due = Vec::new();
         let mut agenda = self.agenda.lock();
-        while agenda
-            .entries
-            .peek()
-            .is_some_and(|Reverse(first)| first.at <= now)
-        {
-            due.extend(agenda.entries.pop().map(|Reverse(entry)| entry));
+        while let Some(visit) = agenda.pop_due(now) {
+            due.push(visit);
         }
         let mut deaths = std::mem::take(&mut agenda.deaths);
         while let Some(entry) = agenda.again.first_entry().filter(|e| e.key().0 <= now) {
@@ -151,11 +181,11 @@ impl Timer {
         if more_deaths {
             broker.bury(deaths);
         }
-        for entry in due {
-            let Some(queue) = entry.queue.upgrade().filter(|queue| !queue.is_deleted()) else {
+        for (work, queue) in due {
+            let Some(queue) = queue.upgrade().filter(|queue| !queue.is_deleted()) else {
                 continue;
             };
-            match entry.work {
+            match work {
                 Work::Expire => {
                     let mut effects = Effects::default();
                     queue.tick(now, &mut effects);
@@ -168,15 +198,7 @@ impl Timer {
         if !agenda.deaths.is_empty() {
             return Duration::ZERO;
         }
-        let visit = agenda
-            .entries
-            .peek()
-            .map_or(u64::MAX, |Reverse(first)| first.at);
-        let again = agenda
-            .again
-            .first_key_value()
-            .map_or(u64::MAX, |(key, _)| key.0);
-        let next = visit.min(again).min(now + 3_600_000);
+        let next = agenda.next().min(now + 3_600_000);
         Duration::from_millis(next.saturating_sub(now).clamp(RESOLUTION_MS, 3_600_000))
     }
 }

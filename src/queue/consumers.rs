@@ -307,15 +307,21 @@ impl<P: Port> Consumers<P> {
         }
     }
 
-    /// True when one consumer stands in line, without acknowledgements and without limits: whatever
-    /// comes is its own.
+    /// The turn of a consumer that stands in line alone, without acknowledgements and without limits:
+    /// whatever comes is its own, as far as its connection has room. `None` otherwise; nobody is
+    /// parked or charged by asking.
     #[inline]
-    pub fn lone_and_careless(&self) -> bool {
-        let Some(line) = self.lines.first().filter(|line| line.keys.len() == 1) else {
-            return false;
-        };
-        let consumer = line.keys.front().and_then(|key| self.all.get(key));
-        consumer.is_some_and(|c| c.spec.no_ack && c.port.channel_is_unlimited())
+    pub fn careless_turn(&mut self) -> Option<Turn> {
+        let line = self.lines.first().filter(|line| line.keys.len() == 1)?;
+        let key = *line.keys.front()?;
+        let consumer = self.all.get(&key)?;
+        let careless = consumer.spec.no_ack && consumer.port.channel_is_unlimited();
+        let (outlet, _) = consumer.port.address();
+        let cost = self.cost_at(self.stage_of(consumer.stage, outlet));
+        if !careless || consumer.port.room() <= cost {
+            return None;
+        }
+        self.begin_turn(key, RUN_MAX)
     }
 
     /// The consumer whose turn it is; those before it that can take nothing have been parked. `None`
@@ -323,68 +329,94 @@ impl<P: Port> Consumers<P> {
     #[inline]
     pub fn next_turn(&mut self) -> Option<Turn> {
         loop {
-            let line = self.lines.first_mut()?;
+            let line = self.lines.first()?;
             let alone = line.keys.len() == 1;
             let Some(&key) = line.keys.front() else {
                 self.lines.remove(0);
                 continue;
             };
-            let consumer = self.all.get_mut(&key)?;
-            let stage = consumer.stage;
-            let (outlet, slot) = consumer.port.address();
-            let stage = match self.stages.get(stage) {
-                Some(known) if known.outlet == outlet => Some(stage),
-                _ => self.stages.iter().position(|known| known.outlet == outlet),
-            };
-            let cost = stage
-                .and_then(|at| self.stages.get(at))
-                .map_or(0, |s| s.staged.cost);
+            let consumer = self.all.get(&key)?;
+            let (outlet, _) = consumer.port.address();
+            let cost = self.cost_at(self.stage_of(consumer.stage, outlet));
             let no_ack = consumer.spec.no_ack;
             let ready = consumer.has_credit()
                 && (consumer.port.room() > cost || !consumer.port.park(cost))
                 && consumer.port.take_channel_credit(no_ack);
-            if !ready {
-                consumer.parked = true;
-                line.keys.pop_front();
-                if line.keys.is_empty() {
-                    self.lines.remove(0);
-                }
-                continue;
-            }
-            if !alone {
-                line.keys.rotate_left(1);
-            }
-            let stage = stage.unwrap_or_else(|| {
-                self.stages.push(Stage {
-                    outlet,
-                    through: key,
-                    staged: Staged::default(),
-                });
-                self.stages.len() - 1
-            });
-            consumer.stage = stage;
-            // Whoever is staged last is there when the stage is flushed.
-            if let Some(known) = self.stages.get_mut(stage) {
-                known.through = key;
-            }
             let most = match (alone && consumer.port.channel_is_unlimited(), no_ack) {
                 (false, _) => 1,
                 (true, true) => RUN_MAX,
                 (true, false) => match consumer.spec.prefetch {
                     0 => RUN_MAX,
-                    limit => RUN_MAX.min((limit - consumer.unacked) as usize),
+                    limit => RUN_MAX.min(limit.saturating_sub(consumer.unacked) as usize),
                 },
             };
-            let room = consumer.port.room();
-            return Some(Turn {
-                key,
-                slot,
-                stage,
-                no_ack,
-                most,
-                room,
-            });
+            if ready {
+                return self.begin_turn(key, most);
+            }
+            if let Some(consumer) = self.all.get_mut(&key) {
+                consumer.parked = true;
+            }
+            self.leave_line();
         }
+    }
+
+    /// Takes the first consumer out of the first line.
+    fn leave_line(&mut self) {
+        if let Some(line) = self.lines.first_mut() {
+            line.keys.pop_front();
+            if line.keys.is_empty() {
+                self.lines.remove(0);
+            }
+        }
+    }
+
+    /// The stage of a connection, which was last at `hint`.
+    #[inline]
+    fn stage_of(&self, hint: usize, outlet: u64) -> Option<usize> {
+        match self.stages.get(hint) {
+            Some(known) if known.outlet == outlet => Some(hint),
+            _ => self.stages.iter().position(|known| known.outlet == outlet),
+        }
+    }
+
+    #[inline]
+    fn cost_at(&self, stage: Option<usize>) -> isize {
+        stage
+            .and_then(|at| self.stages.get(at))
+            .map_or(0, |stage| stage.staged.cost)
+    }
+
+    /// Starts the turn of the first consumer in line, which may take up to `most` messages.
+    #[inline]
+    fn begin_turn(&mut self, key: ConsumerKey, most: usize) -> Option<Turn> {
+        if let Some(line) = self.lines.first_mut().filter(|line| line.keys.len() > 1) {
+            line.keys.rotate_left(1);
+        }
+        let consumer = self.all.get(&key)?;
+        let (outlet, slot) = consumer.port.address();
+        let stage = self.stage_of(consumer.stage, outlet).unwrap_or_else(|| {
+            self.stages.push(Stage {
+                outlet,
+                through: key,
+                staged: Staged::default(),
+            });
+            self.stages.len() - 1
+        });
+        // Whoever is staged last is there when the stage is flushed.
+        if let Some(known) = self.stages.get_mut(stage) {
+            known.through = key;
+        }
+        let consumer = self.all.get_mut(&key)?;
+        consumer.stage = stage;
+        let room = consumer.port.room();
+        Some(Turn {
+            key,
+            slot,
+            stage,
+            no_ack: consumer.spec.no_ack,
+            most,
+            room,
+        })
     }
 
     /// Stages one delivery of a turn; false when the connection has no room for another.

@@ -92,7 +92,7 @@ impl Contents {
 
     /// The id of a message that comes and goes at once; the queue must be empty of ready ones.
     #[inline]
-    pub fn pass(&mut self) -> MessageId {
+    pub fn pass(&self) -> MessageId {
         MessageId::new(0, self.base.pass())
     }
 

@@ -45,6 +45,8 @@ pub struct DeadLetter {
     pub held: Option<MessageId>,
     /// How often it has been tried in vain.
     pub attempts: u32,
+    /// Queues that have taken it in earlier attempts, by id: they do not get it twice.
+    pub taken_by: Vec<u64>,
 }
 
 /// Filled by a call into a queue, reused by the caller.

@@ -58,6 +58,7 @@ impl<P: Port> Queue<P> {
                         count: 0,
                         held: None,
                         attempts: 0,
+                        taken_by: Vec::new(),
                     });
                 }
                 effects.refused.push(message.publish);
@@ -66,7 +67,7 @@ impl<P: Port> Queue<P> {
             let expires_at = self.push(chunk, message, now, effects);
             self.dispatch(now, effects);
             if expires_at <= now {
-                self.tick(now, effects);
+                self.expire(now, effects);
             }
             self.trim(effects);
         }
@@ -80,8 +81,8 @@ impl<P: Port> Queue<P> {
         if self.contents.ready() > 0 || self.settings.max_priority > 0 {
             return rest;
         }
-        while !rest.is_empty() && self.consumers.lone_and_careless() {
-            let Some(turn) = self.consumers.next_turn() else {
+        while !rest.is_empty() {
+            let Some(turn) = self.consumers.careless_turn() else {
                 break;
             };
             let (now, later) = rest.split_at(turn.most.min(rest.len()));
@@ -114,10 +115,9 @@ impl<P: Port> Queue<P> {
         self.settings
             .max_length
             .is_some_and(|max| totals.ready + self.held + 1 > max)
-            || self
-                .settings
-                .max_length_bytes
-                .is_some_and(|max| totals.ready_bytes + u64::from(message.size) > max)
+            || self.settings.max_length_bytes.is_some_and(|max| {
+                totals.ready_bytes + self.held_bytes + u64::from(message.size) > max
+            })
     }
 
     /// True when none of the batch would be refused.
@@ -134,7 +134,7 @@ impl<P: Port> Queue<P> {
             && self
                 .settings
                 .max_length_bytes
-                .is_none_or(|max| totals.ready_bytes + bytes <= max)
+                .is_none_or(|max| totals.ready_bytes + self.held_bytes + bytes <= max)
     }
 
     #[inline]

@@ -57,12 +57,11 @@ impl Level {
         self.ready
     }
 
-    /// The number of a message that comes and goes at once.
+    /// The number that goes with a message that leaves as it comes: nothing will name it again, so
+    /// it uses up none.
     #[inline]
-    pub fn pass(&mut self) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        number
+    pub fn pass(&self) -> u64 {
+        self.next
     }
 
     /// Appends a message and returns its number.

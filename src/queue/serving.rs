@@ -70,6 +70,8 @@ pub struct Queue<P> {
     pub(super) expiring: bool,
     /// Dead letters that stay until a target has them; they count against the limit.
     pub(super) held: u64,
+    /// Octets of their bodies.
+    pub(super) held_bytes: u64,
 }
 
 impl<P: Port> Queue<P> {
@@ -85,6 +87,7 @@ impl<P: Port> Queue<P> {
             had_consumer: false,
             expiring: false,
             held: 0,
+            held_bytes: 0,
         }
     }
 
@@ -214,6 +217,13 @@ impl<P: Port> Queue<P> {
     /// Expires what is due, at most [`DROPS_PER_HOLD`] messages; `effects.more` asks for another
     /// call, `effects.wake_at` for one later.
     pub fn tick(&mut self, now: u64, effects: &mut Effects) {
+        self.expire(now, effects);
+        self.wake_at = self.contents.earliest_expiry();
+        effects.wake(self.wake_at);
+    }
+
+    /// Drops what is due, and asks for a wake-up only when an earlier one than known is needed.
+    pub(super) fn expire(&mut self, now: u64, effects: &mut Effects) {
         if self.contents.earliest_expiry() <= now {
             let due = self.contents.due(now, DROPS_PER_HOLD);
             effects.more |= due.len() >= DROPS_PER_HOLD;
@@ -221,8 +231,11 @@ impl<P: Port> Queue<P> {
                 self.drop_message(id, DeadReason::Expired, effects);
             }
         }
-        self.wake_at = self.contents.earliest_expiry();
-        effects.wake(self.wake_at);
+        let earliest = self.contents.earliest_expiry();
+        if earliest < self.wake_at {
+            self.wake_at = earliest;
+            effects.wake(earliest);
+        }
     }
 
     /// The head, after what expired before it has left.
@@ -233,6 +246,10 @@ impl<P: Port> Queue<P> {
             let (_, meta) = self.contents.get(id)?;
             if meta.expires_at >= now {
                 return Some(id);
+            }
+            if effects.dead.len() >= DROPS_PER_HOLD {
+                effects.more = true;
+                return None;
             }
             self.drop_message(id, DeadReason::Expired, effects);
         }
@@ -254,11 +271,13 @@ impl<P: Port> Queue<P> {
             return;
         };
         let (chunk, offset, count) = (Arc::clone(chunk), meta.offset, meta.count);
+        let size = meta.size;
         let held = if self.holds_dead() {
             if meta.state == State::Ready {
                 self.contents.deliver(id);
             }
             self.held += 1;
+            self.held_bytes += u64::from(size);
             Some(id)
         } else {
             self.contents.settle(id);
@@ -271,6 +290,7 @@ impl<P: Port> Queue<P> {
             count,
             held,
             attempts: 0,
+            taken_by: Vec::new(),
         });
     }
 
@@ -281,8 +301,13 @@ impl<P: Port> Queue<P> {
 
     /// A target has the dead letter that was held here.
     pub fn buried(&mut self, id: MessageId) {
+        let size = self
+            .contents
+            .get(id)
+            .map_or(0, |(_, meta)| u64::from(meta.size));
         if self.contents.settle(id) {
             self.held = self.held.saturating_sub(1);
+            self.held_bytes = self.held_bytes.saturating_sub(size);
         }
     }
 

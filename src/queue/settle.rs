@@ -43,7 +43,7 @@ impl<P: Port> Queue<P> {
         }
         if self.expiring && runs.iter().any(|run| run.how != Settlement::Ack) {
             // What expired while it was with a consumer leaves now that it is back.
-            self.tick(now, effects);
+            self.expire(now, effects);
         }
         self.dispatch(now, effects);
         self.trim(effects);

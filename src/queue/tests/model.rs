@@ -106,6 +106,11 @@ impl Model {
         self.ready().map(|m| u64::from(m.size)).sum()
     }
 
+    fn held_bytes(&self) -> u64 {
+        let held = self.messages.iter().filter(|m| m.place == Place::Held);
+        held.map(|m| u64::from(m.size)).sum()
+    }
+
     fn head(&self) -> Option<usize> {
         (0..self.messages.len())
             .filter(|at| self.messages[*at].place == Place::Ready)
@@ -266,7 +271,9 @@ impl Model {
         self.settings.overflow != Overflow::DropHead
             && !message.forced
             && (length.is_some_and(|max| waiting as u64 + 1 > max)
-                || bytes.is_some_and(|max| self.ready_bytes() + u64::from(message.size) > max))
+                || bytes.is_some_and(|max| {
+                    self.ready_bytes() + self.held_bytes() + u64::from(message.size) > max
+                }))
     }
 
     pub fn publish(&mut self, batch: &[Published]) {
