@@ -1,4 +1,4 @@
-//! Failing: left out of the repository.
+//! Dead letters that are tried again: each target gets one, and refusals are told apart.
 use super::stage::{Stage, long};
 use crate::amqp::Value;
 use crate::exchange::ExchangeType;
@@ -17,7 +17,7 @@ fn inc(n: u32) -> Incoming {
 }
 
 #[test]
-fn numbers_of_a_round_are_shared() {
+fn deaths_of_one_round_have_numbers_of_their_own() {
     let stage = Stage::new();
     stage.exchange("fan", ExchangeType::Fanout, None);
     stage.exchange("dlx", ExchangeType::Fanout, None);
