@@ -65,7 +65,7 @@ fn deaths_of_one_round_have_numbers_of_their_own() {
 }
 
 #[test]
-fn a_target_that_took_it_gets_it_again() {
+fn a_target_that_took_it_is_not_asked_again() {
     let stage = Stage::new();
     stage.exchange("dlx", ExchangeType::Fanout, None);
     stage.mortal(
