@@ -1,0 +1,10 @@
+//! See `leveret_fuzz::frames`.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| leveret_fuzz::frames(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    leveret_fuzz::replay_arguments(leveret_fuzz::frames);
+}
