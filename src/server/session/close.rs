@@ -106,14 +106,14 @@ impl Session {
             state.closing = true;
             state.content = None;
         }
-        self.end_channel(channel);
+        self.end_channels(&[channel]);
         encode::close(self.out.buffer(), channel, error);
     }
 
     /// `channel.close` from the client.
     pub(super) fn on_channel_close(&mut self, channel: u16) {
         self.write_confirms();
-        self.end_channel(channel);
+        self.end_channels(&[channel]);
         self.channels.remove(&channel);
         encode::plain(self.out.buffer(), channel, 20, 41);
     }
@@ -141,17 +141,21 @@ impl Session {
         Ok(())
     }
 
-    /// Ends consumers and gives unacknowledged messages back. The channel's entry stays.
-    fn end_channel(&mut self, channel: u16) {
-        self.end_consumers(channel);
-        self.requeue_unacked(channel);
-        if let Some(state) = self.channels.get_mut(&channel) {
-            if let Some(address) = state.reply_address.take() {
-                self.broker.replies.close(&address);
+    /// Ends consumers and gives unacknowledged messages back. The channels' entries stay.
+    fn end_channels(&mut self, channels: &[u16]) {
+        self.end_consumers(channels);
+        for channel in channels {
+            self.requeue_unacked(*channel);
+            if let Some(state) = self.channels.get_mut(channel) {
+                if let Some((_, source)) = state.get_source.take() {
+                    self.consumers.end_source(source);
+                }
+                if let Some(address) = state.reply_address.take() {
+                    self.broker.replies.close(&address);
+                }
+                state.mode = super::channel::Mode::Plain;
             }
-            state.mode = super::channel::Mode::Plain;
         }
-
         self.flush_settles();
     }
 
@@ -159,13 +163,11 @@ impl Session {
     fn drop_everything(&mut self) {
         let mut channels: Vec<u16> = self.channels.keys().copied().collect();
         channels.sort_unstable();
-        for channel in channels {
-            if let Some(state) = self.channels.get_mut(&channel) {
-                state.closing = true;
-                state.content = None;
-            }
-            self.end_channel(channel);
+        for state in self.channels.values_mut() {
+            state.closing = true;
+            state.content = None;
         }
+        self.end_channels(&channels);
         self.channels.clear();
         if let Some(vhost) = &self.vhost {
             vhost.delete_queues_of(self.id);
@@ -177,6 +179,8 @@ impl Session {
 
     /// The socket is gone: gives back what the connection held.
     pub fn on_disconnect(&mut self) {
+        // The last octets may have come long ago, and expiries and leases count from now.
+        self.now = crate::time::unix_ms();
         self.flush();
         if self.handle.is_some() && self.phase == Phase::Running {
             tracing::warn!(

@@ -299,7 +299,7 @@ impl Session {
             .get_mut(&channel)
             .and_then(|state| state.consumers.remove(tag));
         if let Some(slot) = slot {
-            self.end_consumer(slot);
+            self.end_slots(&[slot]);
         }
         if !method.nowait {
             encode::consumer_tag_ok(self.out.buffer(), channel, 31, tag);
@@ -307,40 +307,46 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a consumer off its queue, writes what it was given before that, and forgets it.
-    fn end_consumer(&mut self, slot: u32) {
-        let Some(Some(consumer)) = self.consumers.slots.get(slot as usize) else {
-            return;
-        };
-        let (key, queue, channel) = (consumer.key, consumer.queue.clone(), consumer.channel);
-        let last = queue
-            .as_ref()
-            .is_some_and(|queue| queue.cancel(&self.broker, key, self.now));
-        self.write_mail(true);
-        let reply = self
-            .consumers
-            .remove(slot)
-            .is_some_and(|consumer| consumer.queue.is_none());
-        if reply
-            && let Some(state) = self.channels.get_mut(&channel)
-            && let Some(address) = state.reply_address.take()
-        {
-            self.broker.replies.close(&address);
+    /// Takes consumers off their queues, writes what they were given before that, and forgets them.
+    fn end_slots(&mut self, slots: &[u32]) {
+        // All leave first: what one gives back must not come to another of them, for ever.
+        let mut unused = Vec::new();
+        for slot in slots {
+            if let Some(Some(consumer)) = self.consumers.slots.get(*slot as usize)
+                && let Some(queue) = &consumer.queue
+                && queue.cancel(&self.broker, consumer.key, self.now)
+            {
+                unused.push(Arc::clone(queue));
+            }
         }
-        if let (true, Some(queue), Some(vhost)) = (last, queue, &self.vhost) {
-            // Refused only if somebody has begun to consume in between, who then ends it.
-            let _ = vhost.delete_queue(&queue, true, false);
+        self.write_mail(true);
+        for slot in slots {
+            if let Some(consumer) = self.consumers.remove(*slot)
+                && consumer.queue.is_none()
+                && let Some(state) = self.channels.get_mut(&consumer.channel)
+                && let Some(address) = state.reply_address.take()
+            {
+                self.broker.replies.close(&address);
+            }
+        }
+        if let Some(vhost) = &self.vhost {
+            for queue in unused {
+                // Refused only if somebody has begun to consume in between, who then ends it.
+                let _ = vhost.delete_queue(&queue, true, false);
+            }
         }
     }
 
-    /// Ends every consumer of a channel.
-    pub(super) fn end_consumers(&mut self, channel: u16) {
-        let slots = match self.channels.get_mut(&channel) {
-            Some(state) => std::mem::take(&mut state.consumers),
-            None => return,
-        };
-        for slot in slots.into_values() {
-            self.end_consumer(slot);
+    /// Ends every consumer of these channels.
+    pub(super) fn end_consumers(&mut self, channels: &[u16]) {
+        let mut slots = Vec::new();
+        for channel in channels {
+            if let Some(state) = self.channels.get_mut(channel) {
+                slots.extend(std::mem::take(&mut state.consumers).into_values());
+            }
+        }
+        if !slots.is_empty() {
+            self.end_slots(&slots);
         }
     }
 

@@ -16,8 +16,10 @@ use crate::server::output::Output;
 
 impl Session {
     /// Turns deliveries and events into frames until the output is full; with `all`, whatever the
-    /// output holds, before a consumer or channel ends. The inbox bounds how much that is.
+    /// output holds, before a consumer or channel ends: what was taken from the inbox before and
+    /// what is in it, which its bound limits. What comes to other consumers meanwhile stays there.
     pub(super) fn write_mail(&mut self, all: bool) {
+        let mut emptied = false;
         loop {
             while self.mail_run < self.mail.runs.len() {
                 if !all && self.out.len() >= OUTPUT_HIGH {
@@ -35,12 +37,13 @@ impl Session {
             for (queue, key) in parked {
                 queue.revisit(&self.broker, key, self.now);
             }
-            if !self.inbox.is_ringing() {
+            if !self.inbox.is_ringing() || (all && emptied) {
                 return;
             }
             let mut mail = self.reclaim_mail();
             self.inbox.take(&mut mail);
             self.mail = mail;
+            emptied = true;
         }
     }
 
@@ -73,10 +76,11 @@ impl Session {
         let Some(consumer) = self.consumers.get(run.slot, run.key) else {
             return;
         };
-        let Some(channel) = self.channels.get_mut(&consumer.channel) else {
-            return;
-        };
-        if channel.closing {
+        let closing = self
+            .channels
+            .get(&consumer.channel)
+            .is_none_or(|channel| channel.closing);
+        if closing {
             // The peer will see nothing more of this channel: the queue takes them back.
             if let (false, Some(queue)) = (consumer.no_ack, &consumer.queue) {
                 let runs: Vec<SettleRun> = items
@@ -88,12 +92,19 @@ impl Session {
                         how: Settlement::Undeliver,
                     })
                     .collect();
-                channel.credit.give_back(run.count);
+                let source = self.consumers.sources.get(consumer.source as usize);
+                if let Some(Some(source)) = source {
+                    source.credit.give_back(run.count);
+                }
+
                 let queue = Arc::clone(queue);
                 queue.settle(&self.broker, &runs, self.now);
             }
             return;
         }
+        let Some(channel) = self.channels.get_mut(&consumer.channel) else {
+            return;
+        };
         let (no_ack, source) = (consumer.no_ack, consumer.source);
         if !no_ack && let Some(Some(source)) = self.consumers.sources.get_mut(source as usize) {
             source.outstanding += u64::from(run.count);

@@ -21,6 +21,8 @@ mod repeat;
 mod returns;
 mod routes;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod timing;
 mod tx;
 
@@ -150,6 +152,8 @@ pub struct Session {
     next_timeout_check: u64,
     /// It has published, so alarms concern it.
     publisher: bool,
+    /// The last octets were not used up because no more are wanted now.
+    stopped: bool,
     /// We told it that it is blocked.
     told_blocked: bool,
     /// Octets left of a body frame whose start has been taken in.
@@ -205,6 +209,7 @@ impl Session {
             next_timeout_check: u64::MAX,
             publisher: false,
             told_blocked: false,
+            stopped: false,
             body_rest: None,
             log_name,
         }
