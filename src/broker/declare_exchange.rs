@@ -30,10 +30,10 @@ impl Vhost {
             let users = topology.alternates.entry(alternate.clone()).or_default();
             users.push(Arc::clone(&exchange));
         }
-        invalidate_users(&topology, &exchange.name);
-        self.exchanges
-            .write()
-            .insert(exchange.name.clone(), exchange);
+        let name = exchange.name.clone();
+        self.exchanges.write().insert(name.clone(), exchange);
+        // Only now would a route that is looked up afresh find it.
+        invalidate_users(&topology, &name);
         Ok(())
     }
 

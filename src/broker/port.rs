@@ -17,9 +17,8 @@ pub struct ChannelCredit {
 }
 
 impl ChannelCredit {
-    /// Sets the limit, with `used` deliveries out at this moment.
-    pub fn set(&self, limit: u32, used: u32) {
-        self.used.store(used, Ordering::Relaxed);
+    /// Sets the limit. What is out or on its way is counted already.
+    pub fn set(&self, limit: u32) {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
@@ -28,11 +27,13 @@ impl ChannelCredit {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Takes one; false when all are used. Without a limit nothing is counted.
+    /// Takes one; false when all are used. Counts without a limit as well, so that one set later
+    /// knows what is out. A delivery without acknowledgement waits for the limit but counts nothing.
     #[inline]
     fn take(&self, no_ack: bool) -> bool {
         let limit = self.limit();
         if limit == 0 {
+            self.charge(u32::from(!no_ack));
             return true;
         }
         self.used
@@ -42,11 +43,17 @@ impl ChannelCredit {
             .is_ok()
     }
 
+    /// Counts `count` deliveries that were not asked for one by one.
+    #[inline]
+    fn charge(&self, count: u32) {
+        if count > 0 {
+            self.used.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
     /// Gives `count` back.
     pub fn give_back(&self, count: u32) {
-        if self.limit() == 0 {
-            return;
-        }
+        // Never below nothing: a miscount must not block a channel for good.
         let _ = self
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
@@ -103,6 +110,11 @@ impl Port for ConsumerPort {
         }
         // Credit that came back in between is taken now; the visit then finds nothing to do.
         self.credit.take(no_ack)
+    }
+
+    #[inline]
+    fn charge_channel(&self, count: u32) {
+        self.credit.charge(count);
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! Content that is still arriving: a publish whose header or body is not complete.
 
-use crate::message::record;
+use crate::message::{Held, record};
 
 /// A publish between its method and the end of its body.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct Content {
     properties_len: usize,
     /// The record so far.
     record: Vec<u8>,
+    held: Held,
 }
 
 /// Body octets reserved at once on a header's word alone; beyond it memory grows as octets arrive,
@@ -33,6 +34,7 @@ impl Content {
             missing: 0,
             properties_len: 0,
             record: Vec::new(),
+            held: Held::default(),
         }
     }
 
@@ -60,6 +62,7 @@ impl Content {
             Some(rest) => {
                 self.missing = rest;
                 self.record.extend_from_slice(part);
+                self.held.add(part.len());
                 true
             }
             None => false,
@@ -69,11 +72,6 @@ impl Content {
     /// True when all of the body is there.
     pub fn is_complete(&self) -> bool {
         self.body_size.is_some() && self.missing == 0
-    }
-
-    /// Octets held.
-    pub fn held(&self) -> usize {
-        self.record.len()
     }
 
     /// The finished record.

@@ -189,13 +189,8 @@ impl Unacked {
     /// Puts a run back that was taken by a transaction which did not commit.
     pub fn restore(&mut self, run: UnackedRun) {
         self.count += u64::from(run.len);
-        if let Some(open) = self.open.filter(|open| open.tag > run.tag) {
-            // Only the newest run may stay open.
-            self.runs.insert(run.tag, run);
-            self.open = Some(open);
-        } else if let Some(open) = self.open.replace(run) {
-            self.runs.insert(open.tag, open);
-        }
+        // It was delivered before anything that may be open.
+        self.runs.insert(run.tag, run);
     }
 
     /// True while `tag` waits for its acknowledgement.

@@ -2,7 +2,9 @@
 //! of their messages. The commit log's in-memory tail will be made of the same chunks.
 
 pub mod chunk;
+pub mod held;
 pub mod record;
 
 pub use chunk::Chunk;
+pub use held::Held;
 pub use record::Record;

@@ -7,6 +7,7 @@ use crate::broker::Broker;
 use crate::broker::alarms::{counted_memory, resident_memory};
 use crate::config::{MemoryLimit, ResourceSettings};
 use crate::message::chunk::bytes_held;
+use crate::message::held::bytes_outside;
 
 /// How often resident memory is read. A publisher at 1 GB/s grows it by 100 MB in between.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -51,7 +52,8 @@ pub async fn watch(broker: Arc<Broker>) {
     loop {
         if let Some(resident) = resident_memory() {
             let connections = broker.connections.sessions() * CONNECTION_COST;
-            let held = bytes_held() + crate::queue::block::index_bytes() + connections;
+            let held =
+                bytes_held() + bytes_outside() + crate::queue::block::index_bytes() + connections;
             broker.check_memory(counted_memory(resident, idle, held));
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -19,6 +19,8 @@ pub trait Port {
     /// Takes one delivery from the limit that the channel's consumers share; false when it is used
     /// up. Deliveries without acknowledgement wait for it but do not count.
     fn take_channel_credit(&self, no_ack: bool) -> bool;
+    /// Counts deliveries beyond the one that was taken, in a run without a limit.
+    fn charge_channel(&self, count: u32);
     /// True when the channel's consumers share no limit.
     fn channel_is_unlimited(&self) -> bool;
     /// Asks to be called back once there is room for more than `cost` octets, which are staged.
@@ -434,6 +436,7 @@ impl<P: Port> Consumers<P> {
     pub fn owe(&mut self, turn: Turn, count: u32) {
         if let Some(consumer) = self.all.get_mut(&turn.key) {
             consumer.unacked += count;
+            consumer.port.charge_channel(count.saturating_sub(1));
         }
     }
 

@@ -3,13 +3,14 @@
 use super::consumers::{Delivery, Port};
 use super::effects::Effects;
 use super::serving::Queue;
+use crate::limits::DROPS_PER_HOLD;
 
 impl<P: Port> Queue<P> {
     /// Delivers as long as there is a ready message and a consumer that can take one.
     pub fn dispatch(&mut self, now: u64, effects: &mut Effects) {
         while self.contents.ready() > 0 {
             // What has expired leaves before anybody is asked.
-            if self.expiring && self.live_head(now, effects).is_none() {
+            if self.expiring && self.live_head(now, DROPS_PER_HOLD, effects).is_none() {
                 break;
             }
             let Some(turn) = self.consumers.next_turn() else {

@@ -172,7 +172,7 @@ impl<P: Port> Queue<P> {
     /// `basic.get`: takes the head; with `no_ack` it is gone at once.
     pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Taken> {
         self.used_at = now;
-        let id = self.live_head(now, effects)?;
+        let id = self.live_head(now, usize::MAX, effects)?;
         let (chunk, meta) = self.contents.get(id)?;
         let chunk = Arc::clone(chunk);
         if no_ack {
@@ -220,6 +220,8 @@ impl<P: Port> Queue<P> {
         self.expire(now, effects);
         self.wake_at = self.contents.earliest_expiry();
         effects.wake(self.wake_at);
+        // What stood behind the expired may be wanted.
+        self.dispatch(now, effects);
     }
 
     /// Drops what is due, and asks for a wake-up only when an earlier one than known is needed.
@@ -238,16 +240,24 @@ impl<P: Port> Queue<P> {
         }
     }
 
-    /// The head, after what expired before it has left.
+    /// The head, after what expired before it has left, of which `most` may go in this call;
+    /// `effects.more` then brings the timer.
     #[inline]
-    pub(super) fn live_head(&mut self, now: u64, effects: &mut Effects) -> Option<MessageId> {
+    pub(super) fn live_head(
+        &mut self,
+        now: u64,
+        most: usize,
+        effects: &mut Effects,
+    ) -> Option<MessageId> {
+        let mut dropped = 0;
         loop {
             let id = self.contents.head()?;
             let (_, meta) = self.contents.get(id)?;
             if meta.expires_at >= now {
                 return Some(id);
             }
-            if effects.dead.len() >= DROPS_PER_HOLD {
+            dropped += 1;
+            if dropped > most {
                 effects.more = true;
                 return None;
             }

@@ -36,6 +36,8 @@ struct Driver {
     eof: bool,
     /// Octets in `partial` wait for the session to want them, not for more octets.
     stalled: bool,
+    /// Octets that TLS has taken and not yet handed to the socket.
+    flushing: bool,
 }
 
 /// Runs a session until its connection ends.
@@ -48,6 +50,7 @@ pub async fn run(stream: Stream, session: Session, first: Vec<u8>) {
         timer_at: None,
         eof: false,
         stalled: false,
+        flushing: false,
     };
     if !driver.partial.is_empty() {
         let octets = std::mem::take(&mut driver.partial);
@@ -62,6 +65,10 @@ impl Driver {
         self.session.inbox().register(cx.waker());
         for _ in 0..ROUNDS {
             let mut progress = false;
+            let mut read_polled = false;
+            if self.session.inbox().overflowed() {
+                return Poll::Ready(());
+            }
             if self.session.has_work() {
                 self.session.on_mail();
                 progress = true;
@@ -73,6 +80,7 @@ impl Driver {
                 progress = true;
             }
             if !self.eof && !self.stalled && self.session.wants_read() {
+                read_polled = true;
                 match self.read(cx) {
                     Ok(got) => progress |= got,
                     Err(_) => return Poll::Ready(()),
@@ -81,10 +89,13 @@ impl Driver {
             match self.write(cx) {
                 Ok(drained) => {
                     let finished = self.session.is_done() || self.eof;
-                    if finished && self.session.output().is_empty() {
+                    if finished && self.session.output().is_empty() && !self.flushing {
                         return self.finish(cx);
                     }
                     progress |= drained && self.session.inbox().is_ringing();
+                    // What was written may have made room to read again; no waker is set for that.
+                    let unread = !self.eof && !read_polled;
+                    progress |= self.session.wants_read() && (self.stalled || unread);
                 }
                 Err(_) => return Poll::Ready(()),
             }
@@ -146,12 +157,12 @@ impl Driver {
     fn keep(&mut self, octets: &[u8], used: usize) {
         self.partial
             .extend_from_slice(octets.get(used..).unwrap_or_default());
-        self.stalled = !self.partial.is_empty() && !self.session.wants_read();
+        self.stalled = !self.partial.is_empty() && self.session.has_stopped();
     }
 
     /// Writes what the socket takes; true when all is written.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        if self.session.output().is_empty() {
+        if self.session.output().is_empty() && !self.flushing {
             return Ok(true);
         }
         let stream = &mut self.stream;
@@ -178,9 +189,9 @@ impl Driver {
         }
         match result {
             Ok(()) => {
-                // TLS keeps a record back until it is flushed.
-                let _ = Pin::new(&mut self.stream).poll_flush(cx)?;
-                Ok(true)
+                // TLS may have taken octets that the socket has not: they are ours to push.
+                self.flushing = Pin::new(&mut self.stream).poll_flush(cx)?.is_pending();
+                Ok(!self.flushing)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),

@@ -89,6 +89,10 @@ impl Port for Outlet {
         }
     }
 
+    fn charge_channel(&self, _count: u32) {
+        // Only called where the channel has no limit, which is all this port knows of one.
+    }
+
     fn channel_is_unlimited(&self) -> bool {
         self.connection.credit.get().is_none()
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::consume::Source;
 use super::tx::Transaction;
 use crate::broker::port::ChannelCredit;
 use crate::channel::{Confirms, Content, Unacked};
@@ -41,15 +40,4 @@ pub(super) struct Channel {
     pub get_source: Option<(u64, u32)>,
     /// Deliveries time out on this channel.
     pub timed: bool,
-}
-
-impl Channel {
-    /// Unacknowledged deliveries that count against the channel's shared limit.
-    pub fn consumed_unacked(&self, sources: &[Option<Source>]) -> u32 {
-        let consumed = self.unacked.iter().filter(|run| {
-            let source = sources.get(run.source as usize).and_then(Option::as_ref);
-            source.is_some_and(|source| source.consumer.is_some())
-        });
-        consumed.map(|run| run.len).fold(0, u32::saturating_add)
-    }
 }

@@ -37,9 +37,11 @@ impl Session {
         }
         let mut used = 0;
         let mut frames = 0usize;
+        self.stopped = false;
         loop {
             // A frame adds little to the output: looking now and then bounds it all the same.
             if frames.is_multiple_of(LOOK_EVERY) && !self.wants_read() {
+                self.stopped = true;
                 break;
             }
             frames += 1;
@@ -62,7 +64,11 @@ impl Session {
 
     /// Takes in one frame or the start of one; 0 when more octets are needed, or none are wanted.
     fn step(&mut self, buffer: &[u8]) -> Result<usize, AmqpError> {
-        if buffer.is_empty() || (self.publisher && !self.wants_read_now()) {
+        if self.publisher && !self.wants_read_now() {
+            self.stopped = true;
+            return Ok(0);
+        }
+        if buffer.is_empty() {
             return Ok(0);
         }
         match self.phase {

@@ -118,8 +118,7 @@ impl Session {
             && let Some(state) = self.channels.get_mut(&channel)
             && !matches!(state.mode, Mode::Tx(_))
         {
-            let publish = self.batch_publishes.len() as u32;
-            confirm_publish(
+            let publish = confirm_publish(
                 state,
                 channel,
                 &mut self.batch_publishes,
@@ -175,7 +174,15 @@ impl Session {
         };
         let unroutable = message.mandatory && route.queues.is_empty();
         if let Mode::Tx(tx) = &mut state.mode {
-            tx.reserve(message.body.len() + message.properties.len() + message.route.len())?;
+            let Message {
+                route: key,
+                properties,
+                hidden,
+                body,
+                ..
+            } = message;
+            let octets = key.len() + properties.len() + hidden.len() + body.len();
+            tx.reserve(octets, route.queues.len())?;
             if route.queues.is_empty() {
                 tx.note_unroutable(
                     message.mandatory,
@@ -188,8 +195,7 @@ impl Session {
             place(&mut tx.batch, &route.queues, message, incoming, 0);
             return Ok(());
         }
-        let publish = self.batch_publishes.len() as u32;
-        confirm_publish(
+        let publish = confirm_publish(
             state,
             channel,
             &mut self.batch_publishes,
@@ -236,16 +242,15 @@ impl Session {
             return self.publish_slowly(channel, message, record.len());
         }
         self.flush();
-        let publish = self.batch_publishes.len() as u32;
-        let incoming = incoming(asked, message.body, publish);
-        if let Some(state) = self.channels.get_mut(&channel) {
+        let publish = self.channels.get_mut(&channel).map_or(u32::MAX, |state| {
             confirm_publish(
                 state,
                 channel,
                 &mut self.batch_publishes,
                 &mut self.confirming,
-            );
-        }
+            )
+        });
+        let incoming = incoming(asked, message.body, publish);
         let offset = self.batch.adopt(record);
         for queue in &route.queues {
             self.batch.push(queue, Incoming { offset, ..incoming });
@@ -392,24 +397,24 @@ fn place(
     }
 }
 
-/// Gives the publish its confirm number, where the channel has confirms.
+/// Gives the publish its confirm number, where the channel has confirms. Returns its place among the
+/// publishes of the batch, by which a refusal names it; `u32::MAX` where nobody wants to know.
 #[inline]
 pub(super) fn confirm_publish(
     state: &mut Channel,
     channel: u16,
     publishes: &mut Vec<(u16, u64)>,
     confirming: &mut Vec<u16>,
-) {
-    let number = match &mut state.mode {
-        Mode::Confirm(confirms) => {
-            if confirming.last() != Some(&channel) && !confirming.contains(&channel) {
-                confirming.push(channel);
-            }
-            confirms.issue()
-        }
-        _ => return,
+) -> u32 {
+    let Mode::Confirm(confirms) = &mut state.mode else {
+        return u32::MAX;
     };
-    publishes.push((channel, number));
+    if confirming.last() != Some(&channel) && !confirming.contains(&channel) {
+        confirming.push(channel);
+    }
+    publishes.push((channel, confirms.issue()));
+    // A batch ends with the read that began it: far fewer than 2^32 publishes.
+    (publishes.len() - 1) as u32
 }
 
 impl Transaction {

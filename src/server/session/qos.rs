@@ -35,8 +35,7 @@ impl Session {
         let Some(state) = self.channels.get(&channel) else {
             return;
         };
-        let used = state.consumed_unacked(&self.consumers.sources);
-        state.credit.set(limit, used);
+        state.credit.set(limit);
         self.visit_parked();
     }
 
@@ -46,7 +45,7 @@ impl Session {
         };
         state.prefetch = limit;
         // RabbitMQ lifts a shared limit set before (rabbit_limiter's unlimit_prefetch).
-        state.credit.set(0, 0);
+        state.credit.set(0);
         let slots: Vec<u32> = state.consumers.values().copied().collect();
         for slot in slots {
             let Some(Some(consumer)) = self.consumers.slots.get(slot as usize) else {

@@ -60,8 +60,7 @@ impl Session {
         if !holds || state.closing || state.content.is_some() || matches!(state.mode, Mode::Tx(_)) {
             return None;
         }
-        let publish = self.batch_publishes.len() as u32;
-        confirm_publish(
+        let publish = confirm_publish(
             state,
             known.channel,
             &mut self.batch_publishes,

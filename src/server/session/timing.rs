@@ -68,6 +68,11 @@ impl Session {
         self.inbox.is_ringing()
     }
 
+    /// True when octets were left because an alarm or the output forbade to go on.
+    pub fn has_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// True while the socket stays open after the last frame.
     pub fn lingers(&self) -> bool {
         self.deadline.is_some() && self.phase == Phase::Done

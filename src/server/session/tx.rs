@@ -7,7 +7,8 @@ use crate::amqp::{AmqpError, encode};
 use crate::broker::batch::{Batch, Refusals};
 use crate::channel::UnackedRun;
 use crate::limits::TX_BYTES;
-use crate::message::Record;
+use crate::message::{Held, Record, record};
+use crate::queue::Incoming;
 use crate::queue::settle::Settlement;
 
 /// What an open transaction holds.
@@ -17,14 +18,15 @@ pub(super) struct Transaction {
     /// Records of mandatory messages that no queue takes.
     pub returns: Vec<Vec<u8>>,
     pub settles: Vec<(UnackedRun, Settlement)>,
-    held: usize,
+    held: Held,
 }
 
 impl Transaction {
-    /// Counts octets of a publish; refuses what exceeds the bound.
-    pub fn reserve(&mut self, octets: usize) -> Result<(), AmqpError> {
-        self.held = self.held.saturating_add(octets);
-        if self.held > TX_BYTES {
+    /// Counts a publish of `octets` to `queues`; refuses what exceeds the bound.
+    pub fn reserve(&mut self, octets: usize, queues: usize) -> Result<(), AmqpError> {
+        self.held
+            .add(octets + record::PREFIX + queues * size_of::<Incoming>());
+        if self.held.octets() > TX_BYTES as u64 {
             return Err(AmqpError::precondition_failed(format!(
                 "transaction holds more than {TX_BYTES} bytes"
             )));
