@@ -38,7 +38,7 @@ type Instance = (u64, u64);
 pub struct Messages {
     pub published: HashMap<u64, Published>,
     standing: HashMap<Instance, Standing>,
-    /// Seen in a queue that the model could not name.
+    /// Seen in a queue that the model could not name, or settled just before a close.
     somewhere: BTreeSet<u64>,
     /// Some output was not read as it was written, so the order of what two clients see is not
     /// the order in which it happened.
@@ -237,7 +237,7 @@ impl Channel {
         if !in_order {
             for instance in self.recent {
                 messages.standing.remove(&instance);
-                messages.unordered = true;
+                messages.somewhere.insert(instance.1);
             }
         }
     }
@@ -294,7 +294,7 @@ impl Connection {
     /// Takes in what the server said.
     pub fn heard(&mut self, said: Said, messages: &mut Messages) {
         match said {
-            Said::Method(0, id, fields) => self.heard_connection(id, &fields),
+            Said::Method(0, id, fields) => self.heard_connection(id, &fields, messages),
             Said::Method(channel, id, fields) => self.heard_method(channel, id, &fields, messages),
             Said::Content(channel, id, fields, content) => {
                 self.heard_content(channel, id, &fields, &content, messages);
@@ -302,7 +302,7 @@ impl Connection {
         }
     }
 
-    fn heard_connection(&mut self, id: (u16, u16), fields: &[u8]) {
+    fn heard_connection(&mut self, id: (u16, u16), fields: &[u8], messages: &mut Messages) {
         match id {
             (10, 50) => {
                 let mut cursor = Cursor::new(fields);
@@ -313,6 +313,9 @@ impl Connection {
                 assert!(allowed.contains(&code), "connection closed: {text}");
                 self.to_answer.push(0);
                 self.ended = true;
+                for channel in std::mem::take(&mut self.channels).into_values() {
+                    channel.end(false, messages);
+                }
             }
             (10, 51) => self.ended = true,
             _ => {}
@@ -402,18 +405,16 @@ impl Connection {
             );
             return;
         }
-        let (consumer, direct) = match id {
+        let consumer = match id {
             (60, 71) => match channel.answered(id, messages) {
-                Request::Get(queue, no_ack) => (Consumer { queue, no_ack }, false),
+                Request::Get(queue, no_ack) => Consumer { queue, no_ack },
                 other => panic!("get-ok for {other:?}"),
             },
             _ => {
                 let tag = cursor.short_string().unwrap();
                 let consumer = channel.consumers.get(tag);
                 let consumer = consumer.or_else(|| channel.leaving.get(tag));
-                let consumer = *consumer.expect("a delivery to a consumer that there is");
-                let rest = cursor.rest();
-                (consumer, rest.get(9) == Some(&0) && is_reply_name(&rest[11..]))
+                *consumer.expect("a delivery to a consumer that there is")
             }
         };
         let tag = cursor.u64().unwrap();
@@ -422,7 +423,7 @@ impl Connection {
         let key = cursor.short_string().unwrap();
         messages.check(content, Some((exchange, key)));
         messages.note_address(content);
-        let instance = messages.instance(consumer.queue.filter(|_| !direct), content);
+        let instance = messages.instance(consumer.queue, content);
         if let Some(instance) = instance {
             messages.delivered(instance, redelivered, consumer.no_ack);
         }
@@ -460,9 +461,7 @@ fn has_died(content: &Content) -> bool {
 impl Messages {
     /// The content is what was published under its number, save for what the broker may add.
     fn check(&self, content: &Content, route: Option<(&[u8], &[u8])>) -> Option<&Published> {
-        let Some(number) = number(content) else {
-            return None;
-        };
+        let number = number(content)?;
         let message = self.published.get(&number).expect("a message of ours");
         assert!(message.body == content.body, "the body of {number} changed");
         if message.properties != content.properties {
@@ -505,7 +504,9 @@ impl Messages {
         if queue.is_none() {
             self.somewhere.insert(number);
         }
-        queue.filter(|_| !has_died(content)).map(|id| (id, number))
+        queue
+            .filter(|_| queue != DIRECT && !has_died(content))
+            .map(|id| (id, number))
     }
 
     fn delivered(&mut self, instance: Instance, redelivered: bool, no_ack: bool) {

@@ -94,7 +94,10 @@ pub fn queue_arguments(c: u8, d: u8) -> Table {
         12 => {
             set("x-max-length", Value::I32(small % 4));
             let overflow = ["reject-publish", "reject-publish-dlx"];
-            set("x-overflow", text(overflow[usize::from(d >> 4) & 1].as_bytes()));
+            set(
+                "x-overflow",
+                text(overflow[usize::from(d >> 4) & 1].as_bytes()),
+            );
         }
         13 => {
             set("x-queue-type", text(b"quorum"));
@@ -159,7 +162,10 @@ pub fn properties(c: u8, d: u8) -> Vec<u8> {
                 (b"count".to_vec(), Value::I64(i64::MAX)),
             ]);
             let deaths = [Value::Table(death), Value::Void, Value::Array(Vec::new())];
-            set("x-death", Value::Array(deaths[usize::from(d >> 6)..].to_vec()));
+            set(
+                "x-death",
+                Value::Array(deaths[usize::from(d >> 6)..].to_vec()),
+            );
         }
         13 => given.user_id = Some(if d & 1 == 0 { b"guest" } else { b"other" }),
         14 => {

@@ -124,7 +124,8 @@ impl Peer {
                 Ok(took)
             })
             .expect("the client takes all");
-        assert!(self.session.output().is_empty() && self.session.output().len() == 0);
+        assert!(self.session.output().is_empty());
+        assert_eq!(self.session.output().len(), 0);
         self.session.on_written();
         said.extend(self.frames.read(&octets));
         true
@@ -132,9 +133,7 @@ impl Peer {
 
     /// True when everything sent was taken in and everything written was read.
     pub fn is_quiet(&mut self) -> bool {
-        self.input.is_empty()
-            && self.session.output().is_empty()
-            && !self.session.has_work()
+        self.input.is_empty() && self.session.output().is_empty() && !self.session.has_work()
     }
 
     /// Ends the session as the driver does.

@@ -7,7 +7,7 @@ use leveret::broker::reply_to::REPLY_TO;
 use crate::model::{Channel, Connection, Consumer, DIRECT, How, Messages, Published, Request};
 use crate::ops::{self, Op};
 use crate::peer::Peer;
-use crate::server_frames::Said;
+use crate::server_frames::{DIRECT_TAG, Said};
 use crate::wire::{self, Method};
 use crate::world::{FRAME_MAX, World};
 
@@ -170,7 +170,10 @@ impl Play {
             progress = true;
         }
         if peer.session.is_done() && peer.session.output().is_empty() {
-            assert!(client.connection.ended, "a session that ends without a word");
+            assert!(
+                client.connection.ended,
+                "a session that ends without a word"
+            );
             self.end_client(number, false);
             progress = true;
         }
@@ -249,7 +252,10 @@ impl Play {
         self.pump();
         // An alarm, or output that is not read, keeps the session from seeing it.
         if self.clients[number].peer.is_some() {
-            assert!(self.alarm || self.messages.unordered, "close is not answered");
+            assert!(
+                self.alarm || self.messages.unordered,
+                "close is not answered"
+            );
             self.disconnect(number);
         }
     }
@@ -343,21 +349,40 @@ impl Sender<'_> {
                 self.ask((20, 40), method.number(0).number(0), Request::Plain);
             }
             1 if op.d == 255 => self.ask((20, 10), Method::new((20, 10)).short(b""), Request::Open),
-            1 => self.ask((20, 20), Method::new((20, 20)).octet(op.a & 1), Request::Plain),
+            1 => self.ask(
+                (20, 20),
+                Method::new((20, 20)).octet(op.a & 1),
+                Request::Plain,
+            ),
             2 | 3 => self.declare(op),
             4 => {
                 let method = Method::new((50, 40)).number(0).short(ops::queue(op.a));
-                self.maybe_ask((50, 40), method.octet(op.b & 7), op.b & 4 != 0, Request::Plain);
+                self.maybe_ask(
+                    (50, 40),
+                    method.octet(op.b & 7),
+                    op.b & 4 != 0,
+                    Request::Plain,
+                );
             }
             5 => {
                 let method = Method::new((50, 30)).number(0).short(ops::queue(op.a));
-                self.maybe_ask((50, 30), method.octet(op.b & 1), op.b & 1 != 0, Request::Plain);
+                self.maybe_ask(
+                    (50, 30),
+                    method.octet(op.b & 1),
+                    op.b & 1 != 0,
+                    Request::Plain,
+                );
             }
             6 | 7 | 10 | 11 => self.bind(op),
             8 => self.declare_exchange(op),
             9 => {
                 let method = Method::new((40, 20)).number(0).short(ops::exchange(op.a));
-                self.maybe_ask((40, 20), method.octet(op.b & 3), op.b & 2 != 0, Request::Plain);
+                self.maybe_ask(
+                    (40, 20),
+                    method.octet(op.b & 3),
+                    op.b & 2 != 0,
+                    Request::Plain,
+                );
             }
             12 | 13 => self.publish(op, ops::exchange(op.a), ops::key(op.b)),
             14..=16 => self.publish(op, b"", ops::queue(op.a)),
@@ -373,7 +398,11 @@ impl Sender<'_> {
             22..=25 => self.settle(op),
             26 => {
                 // Without an answer nobody knows which deliveries it meant.
-                let id = if op.a & 1 != 0 && self.exact { (60, 100) } else { (60, 110) };
+                let id = if op.a & 1 != 0 && self.exact {
+                    (60, 100)
+                } else {
+                    (60, 110)
+                };
                 let method = Method::new(id).octet(u8::from(op.b != 255));
                 match (id, op.b) {
                     ((60, 100), 255) => self.tell(method, Request::Plain),
@@ -438,7 +467,11 @@ impl Sender<'_> {
             // Anything else is refused.
             flags = (flags & 0b10001) | 2;
         }
-        let name: &[u8] = if op.b & 0xE0 == 0xE0 { b"" } else { ops::queue(op.a) };
+        let name: &[u8] = if op.b & 0xE0 == 0xE0 {
+            b""
+        } else {
+            ops::queue(op.a)
+        };
         let method = Method::new((50, 10)).number(0).short(name).octet(flags);
         let request = Request::Declare(name.to_vec());
         self.maybe_ask((50, 10), method.table(&arguments), nowait, request);
@@ -563,7 +596,7 @@ impl Sender<'_> {
 
     fn consume_replies(&mut self, op: Op) {
         *self.last += 1;
-        let tag = format!("r{}", *self.last).into_bytes();
+        let tag = [DIRECT_TAG, self.last.to_string().as_bytes()].concat();
         let method = Method::new((60, 20))
             .number(0)
             .short(REPLY_TO)

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use leveret::amqp::constants::{FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD};
 use leveret::amqp::properties::Properties;
 use leveret::amqp::table::{Cursor, check_table_body};
-use leveret::broker::reply_to::is_reply_name;
+
+/// Tags of consumers of direct replies start so, and no others.
+pub const DIRECT_TAG: &[u8] = b"direct-";
 
 /// A content as it came.
 #[derive(Debug, Clone, Default)]
@@ -258,14 +260,8 @@ impl ServerFrames {
     /// Tags ascend by one; a direct reply shows the next one without using it up.
     fn check_tag(&mut self, channel: u16, id: (u16, u16), fields: &[u8]) {
         let mut cursor = Cursor::new(fields);
-        if id == (60, 60) {
-            cursor.short_string().unwrap();
-        }
+        let direct = id == (60, 60) && cursor.short_string().unwrap().starts_with(DIRECT_TAG);
         let tag = cursor.u64().unwrap();
-        cursor.u8().unwrap();
-        let exchange = cursor.short_string().unwrap();
-        let key = cursor.short_string().unwrap();
-        let direct = id == (60, 60) && exchange.is_empty() && is_reply_name(key);
         let last = self.tags.entry(channel).or_default();
         assert_eq!(tag, *last + 1, "delivery tag on channel {channel}");
         if !direct {

@@ -120,6 +120,8 @@ impl World {
             assert_eq!(status.consumers, 0, "consumers of ended sessions");
             assert_eq!(status.unacked, 0, "deliveries of ended sessions");
         }
+        let queues: Vec<_> = vhost.all_queues().iter().map(Arc::downgrade).collect();
+        let host = Arc::downgrade(&vhost);
         for queue in vhost.all_queues() {
             vhost
                 .delete_queue(&queue, false, false)
@@ -133,5 +135,8 @@ impl World {
         assert_eq!(Arc::strong_count(&broker), 1, "somebody keeps the broker");
         drop(broker);
         assert_eq!(bytes_held(), 0, "octets held without a broker");
+        assert_eq!(host.strong_count(), 0, "somebody keeps the virtual host");
+        let kept = queues.iter().filter(|queue| queue.strong_count() > 0);
+        assert_eq!(kept.count(), 0, "somebody keeps queues");
     }
 }

@@ -26,7 +26,11 @@ fn replay(name: &str) {
         .iter()
         .find(|(known, _)| *known == name)
         .expect("a target");
-    let inputs = inputs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name));
+    let inputs = inputs(
+        &Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("corpus")
+            .join(name),
+    );
     assert!(!inputs.is_empty(), "no corpus for {name}");
     for (path, data) in inputs {
         let outcome = std::panic::catch_unwind(|| target(&data));
