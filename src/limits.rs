@@ -4,7 +4,7 @@
 /// system call, small enough to stay in the second-level cache.
 pub const READ_BATCH: usize = 256 * 1024;
 
-/// Frames before login are at most this long (RULINGS 18): nobody who has not shown a password
+/// Frames before login are at most this long: nobody who has not shown a password
 /// may make the broker hold more.
 pub const FRAME_MAX_BEFORE_LOGIN: usize = 8 * 1024;
 
@@ -16,7 +16,7 @@ pub const EXPIRY_MAX_MS: u64 = 315_360_000_000;
 pub const OUTPUT_HIGH: usize = 256 * 1024;
 
 /// Replies, confirms and returns may grow the output to this before the connection stops being
-/// read (RULINGS 9): a peer that sends requests but never reads the answers ends here.
+/// read: a peer that sends requests but never reads the answers ends here.
 pub const OUTPUT_FULL: usize = 4 * 1024 * 1024;
 
 /// Octets of deliveries (bodies and a fixed cost each) that wait in a connection's inbox.

@@ -1,6 +1,6 @@
 //! Methods off the hot path, decoded by `amq-protocol` behind our own scan.
 //!
-//! `amq-protocol` is never shown a byte that the scan has not accepted (RULINGS 18): the scan walks
+//! `amq-protocol` is never shown a byte that the scan has not accepted: the scan walks
 //! the method's signature, checks every length, takes the field table out and reads it with our own
 //! iterative reader. The library then sees fixed-size fields and strings only.
 

@@ -19,7 +19,12 @@ use leveret::node::control::socket_path;
 #[command(name = "leveretctl", version)]
 struct Arguments {
     /// Data folder of the broker.
-    #[arg(long, value_name = "DIR", default_value = "leveret-data")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "leveret-data"
+    )]
     data_dir: PathBuf,
     #[command(subcommand)]
     command: Ask,

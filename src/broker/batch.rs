@@ -1,5 +1,5 @@
 //! Publishes gathered until the end of a read batch: their records in one chunk, their places
-//! grouped by queue, so that each queue is taken once (DESIGN.md, "The data path").
+//! grouped by queue, so that each queue is taken once.
 
 use std::collections::HashMap;
 use std::sync::Arc;

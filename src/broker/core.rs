@@ -14,6 +14,7 @@ use super::shared_queue::SharedQueue;
 use super::timer::Timer;
 use super::users::Users;
 use super::vhost::Vhost;
+use crate::auth::HashingAlgorithm;
 use crate::ids::Name;
 use crate::queue::QueueKind;
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub memory_limit: u64,
     /// Milliseconds within which deliveries must be acknowledged; `None` is for ever.
     pub consumer_timeout_ms: Option<u64>,
+    /// How the passwords of new users are hashed.
+    pub hashing: HashingAlgorithm,
     /// The queue type of declarations that name none.
     pub default_kind: QueueKind,
 }
@@ -131,7 +134,7 @@ impl Broker {
     }
 
     /// Closes a connection that has been silent for longer than its heartbeat, if it belongs to the
-    /// same client as `user`, `name` and `peer` say (RULINGS 20). True when it was closed.
+    /// same client as `user`, `name` and `peer` say. True when it was closed.
     pub fn take_over(
         &self,
         owner: u64,

@@ -35,16 +35,7 @@ impl Broker {
         &self,
         definitions: ImportedDefinitions,
     ) -> Result<Vec<String>, ApplyError> {
-        let mut warnings = definitions.warnings.clone();
-        for (what, count) in [
-            ("policies", definitions.policies.len()),
-            ("parameters", definitions.parameters.len()),
-            ("global parameters", definitions.global_parameters.len()),
-        ] {
-            if count > 0 {
-                warnings.push(format!("{count} {what} are kept but have no effect yet"));
-            }
-        }
+        let warnings = definitions.warnings.clone();
         for vhost in &definitions.vhosts {
             let kind = vhost.default_queue_type.as_deref().and_then(queue_kind);
             self.put_vhost(vhost.name.as_bytes(), kind);
@@ -62,12 +53,14 @@ impl Broker {
             let password = match &user.password {
                 ImportedPassword::None => None,
                 ImportedPassword::Hash(hash) => Some(hash.clone()),
-                ImportedPassword::Clear(text) => {
-                    Some(hash_password(text.as_bytes()).map_err(|reason| ApplyError {
-                        object: format!("user '{}'", user.name),
-                        reason,
-                    })?)
-                }
+                ImportedPassword::Clear(text) => Some(
+                    hash_password(self.options.hashing, text.as_bytes()).map_err(|reason| {
+                        ApplyError {
+                            object: format!("user '{}'", user.name),
+                            reason,
+                        }
+                    })?,
+                ),
             };
             users.push(User {
                 name: user.name.clone(),
@@ -159,10 +152,10 @@ impl Broker {
     }
 }
 
-/// Hashes a password with a fresh salt, as RabbitMQ does by default.
-pub fn hash_password(password: &[u8]) -> Result<PasswordHash, String> {
+/// Hashes a password with a fresh salt.
+pub fn hash_password(algorithm: HashingAlgorithm, password: &[u8]) -> Result<PasswordHash, String> {
     let salt: [u8; SALT_LEN] = rand::random();
-    PasswordHash::make(HashingAlgorithm::default(), salt, password).map_err(|e| e.to_string())
+    PasswordHash::make(algorithm, salt, password).map_err(|e| e.to_string())
 }
 
 fn queue_kind(name: &str) -> Option<QueueKind> {

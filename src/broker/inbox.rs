@@ -1,6 +1,6 @@
 //! What the broker has for a connection: deliveries, and events that are not answers.
 //!
-//! Queues fill it under their own lock (RULINGS 1), so it is a leaf: nothing is locked or awaited
+//! Queues fill it under their own lock, so it is a leaf: nothing is locked or awaited
 //! while it is held. The connection's task empties it.
 
 use std::cell::RefCell;
@@ -64,7 +64,7 @@ thread_local! {
 }
 
 /// Runs `work`, which hands deliveries to many queues, and wakes each connection that got some once,
-/// at the end (DESIGN.md: "wake each writer once").
+/// at the end.
 pub fn waking_once<R>(work: impl FnOnce() -> R) -> R {
     let outermost = DEFERRED.with_borrow_mut(|deferred| {
         let outermost = deferred.is_none();

@@ -55,6 +55,19 @@ pub struct QueueSpec {
     pub settings: QueueArguments,
 }
 
+/// Lives as long as a queue's lock is held. A panic in between leaves a queue half changed, which no
+/// caller can mend: the process ends rather than serve from it.
+struct EndsProcess;
+
+impl Drop for EndsProcess {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a panic under a queue's lock: this is a bug, and the broker ends");
+            std::process::abort();
+        }
+    }
+}
+
 /// `queue 'q' in vhost '/'`, as error texts call it.
 pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
     format!(
@@ -134,6 +147,7 @@ impl SharedQueue {
         effects: &mut Effects,
         work: impl FnOnce(&mut Queue<ConsumerPort>, &mut Effects) -> R,
     ) -> Option<R> {
+        let _guard = EndsProcess;
         let mut machine = self.machine.lock();
         if self.is_deleted() {
             return None;

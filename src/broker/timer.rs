@@ -13,7 +13,7 @@ use super::shared_queue::SharedQueue;
 use crate::queue::{DeadLetter, Effects};
 use crate::time::unix_ms;
 
-/// Due messages leave at most this long after their time (RULINGS 14 asks for 100 ms), and no
+/// Due messages leave at most this long after their time (100 ms is what the broker promises), and no
 /// queue is visited more often than that.
 const RESOLUTION_MS: u64 = 20;
 

@@ -1,6 +1,6 @@
 //! Publisher confirms of one channel: numbers given out, outcomes collected, frames coalesced.
 //!
-//! `multiple` never reaches a number that has no outcome yet (RULINGS 5); refused publishes are
+//! `multiple` never reaches a number that has no outcome yet; refused publishes are
 //! nacked one by one, before the acknowledgement that would otherwise cover them.
 
 use crate::queue::runs::Runs;

@@ -1,7 +1,7 @@
 //! Deliveries that wait for an acknowledgement, kept as runs.
 //!
 //! Consecutive deliveries of consecutive messages from one source are one run, so an unlimited
-//! prefetch costs memory per interruption, not per message (RULINGS 10).
+//! prefetch costs memory per interruption, not per message.
 
 use std::collections::BTreeMap;
 

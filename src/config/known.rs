@@ -11,14 +11,6 @@ const LOGS: &str = "steers a log feature that is still to come";
 
 /// Names (a last `*` stands for one part or more) and why they have no effect.
 const KNOWN: &[(&str, &str)] = &[
-    (
-        "management.load_definitions",
-        "is not read; write load_definitions",
-    ),
-    (
-        "definitions.local.path",
-        "is not read; write load_definitions",
-    ),
     ("definitions.*", LATER),
     ("management.*", LATER),
     ("management_agent.*", LATER),

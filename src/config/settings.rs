@@ -303,7 +303,7 @@ pub struct LogTarget {
 /// Logs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogSettings {
-    /// Folder of the log file; unset: the working folder.
+    /// Folder of the log file; unset: the data folder.
     pub dir: Option<String>,
     /// Log to the standard output.
     pub console: bool,

@@ -7,7 +7,7 @@ use crate::amqp::constants::PROTOCOL_HEADER;
 pub enum HeaderOutcome {
     /// AMQP 0-9-1.
     Accepted,
-    /// Anything else: answer with our header and close. 0-8 and 0-9 are among it (RULINGS 22).
+    /// Anything else: answer with our header and close. 0-8 and 0-9 are among it.
     Refused,
     /// Not all eight octets are there, and those that are fit.
     Incomplete,

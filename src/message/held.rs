@@ -1,5 +1,5 @@
 //! Octets that are held outside of chunks: content that is arriving, open transactions. Each is a
-//! share of the one memory budget (RULINGS 10), so that the alarm sees it.
+//! share of the one memory budget, so that the alarm sees it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -25,7 +25,12 @@ pub fn socket_path(data_dir: &Path) -> PathBuf {
 pub fn open(data_dir: &Path) -> anyhow::Result<UnixListener> {
     let path = socket_path(data_dir);
     let _ = std::fs::remove_file(&path);
-    UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))
+    UnixListener::bind(&path).with_context(|| {
+        format!(
+            "cannot listen on {} (a socket's path has 107 octets at most)",
+            path.display()
+        )
+    })
 }
 
 /// Answers until the task is dropped.

@@ -16,6 +16,9 @@ pub struct DataDir {
 
 /// Makes the folder if need be and locks it.
 pub fn open(path: &Path) -> anyhow::Result<DataDir> {
+    if path.exists() && !path.is_dir() {
+        bail!("the data folder {} is not a folder", path.display());
+    }
     std::fs::create_dir_all(path)
         .with_context(|| format!("cannot make the data folder {}", path.display()))?;
     let file_name = path.join("leveret.lock");

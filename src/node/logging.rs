@@ -24,13 +24,13 @@ fn level(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// Starts logging to the console (standard error) and to a file, as configured.
+/// Starts logging to the console (standard output) and to a file, as configured.
 pub fn start(settings: &LogSettings, data_dir: &Path) -> anyhow::Result<()> {
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if settings.console {
         let layer = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stdout)
+            .with_ansi(std::io::stdout().is_terminal())
             .with_target(false);
         let filter = level(settings.console_target.level);
         layers.push(match settings.console_target.format {

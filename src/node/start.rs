@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{control, data_dir, logging, memory};
 use crate::amqp::{Table, Value};
-use crate::auth::{LoginFrom, Mechanism, Permissions, User};
+use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::import::hash_password;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
@@ -67,6 +67,9 @@ fn build_broker(settings: &Settings) -> Arc<Broker> {
         max_message_size: settings.amqp.max_message_size,
         memory_limit: memory::limit(&settings.resources),
         consumer_timeout_ms: settings.amqp.consumer_timeout_ms,
+        // The configuration allows names of algorithms only.
+        hashing: HashingAlgorithm::from_name(&settings.auth.password_hashing_module)
+            .unwrap_or_default(),
         default_kind: match settings.amqp.default_queue_type {
             QueueType::Classic => QueueKind::Classic,
             QueueType::Quorum => QueueKind::Quorum,
@@ -80,7 +83,7 @@ fn prepare(broker: &Broker, settings: &Settings) -> anyhow::Result<()> {
     broker.put_vhost(defaults.vhost.as_bytes(), None);
     let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
         .context("default_permissions")?;
-    let password = hash_password(defaults.pass.as_bytes())
+    let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
         .map_err(|reason| anyhow::anyhow!("default_pass: {reason}"))?;
     broker.users.change(|tables| {
         tables.put_user(User {
@@ -218,6 +221,7 @@ fn open_listeners(
         keepalive: tcp.keepalive,
         sndbuf: size(tcp.sndbuf),
         recbuf: size(tcp.recbuf),
+        linger_s: tcp.linger_on.then(|| tcp.linger_timeout_s.into()),
         proxy_protocol: listeners.proxy_protocol,
         tls_handshake_timeout_ms: listeners.ssl_handshake_timeout_ms,
     };

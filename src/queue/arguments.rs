@@ -24,7 +24,7 @@ pub enum QueueKind {
     /// `classic`.
     #[default]
     Classic,
-    /// `quorum`: RabbitMQ's visible rules of quorum queues on the one machine (RULINGS 19).
+    /// `quorum`: RabbitMQ's visible rules of quorum queues on the one machine.
     Quorum,
 }
 

@@ -3,7 +3,7 @@
 //! Expiries and delivery counts are kept beside the entries only where some message has one. A block
 //! most of whose messages are settled is thinned: its survivors are copied into a chunk of their
 //! own, so that one message that nobody acknowledges pins neither its neighbours' bodies nor their
-//! entries (RULINGS 10).
+//! entries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

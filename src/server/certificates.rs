@@ -135,8 +135,13 @@ impl Certificates {
 
 fn build(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let chain = read_certificates(&files.certfile)?;
-    let key = PrivateKeyDer::from_pem_file(&files.keyfile)
-        .map_err(|error| refused(files.keyfile.display(), error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.keyfile).map_err(|error| match error {
+        rustls_pki_types::pem::Error::NoItemsFound => refused(
+            files.keyfile.display(),
+            "holds no private key that is not encrypted (ssl_options.keyfile)",
+        ),
+        error => refused(files.keyfile.display(), error),
+    })?;
     let mut versions: Vec<&'static SupportedProtocolVersion> = Vec::new();
     if files.tls13 {
         versions.push(&version::TLS13);
@@ -176,7 +181,14 @@ fn build(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     };
     builder
         .with_single_cert(chain, key)
-        .map_err(|error| refused(files.certfile.display(), error))
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => refused(
+                files.keyfile.display(),
+                "the key in ssl_options.keyfile does not belong to the certificate in \
+                 ssl_options.certfile",
+            ),
+            error => refused(files.certfile.display(), error),
+        })
 }
 
 fn read_certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsError> {

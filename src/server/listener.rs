@@ -28,6 +28,8 @@ pub struct SocketOptions {
     pub sndbuf: Option<usize>,
     /// Octets of the system's receive buffer.
     pub recbuf: Option<usize>,
+    /// Seconds that closing waits for what is unsent; `None` leaves that to the system.
+    pub linger_s: Option<u64>,
     /// A PROXY protocol header comes first.
     pub proxy_protocol: bool,
     /// Milliseconds for the TLS handshake.
@@ -36,7 +38,7 @@ pub struct SocketOptions {
 
 /// An address in use, or one that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {reason}")]
+#[error("cannot listen on {address}: {reason} (listeners.tcp and listeners.ssl set the ports)")]
 pub struct ListenError {
     /// The address.
     pub address: SocketAddr,
@@ -143,7 +145,12 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
             }
         }
     }
-    tracing::info!(peer = ?peer.address, "accepting AMQP connection");
+    let shown = peer
+        .address
+        .map(|a| SocketAddr::new(a.ip().to_canonical(), a.port()));
+    if let Some(shown) = shown {
+        tracing::info!(peer = %shown, "accepting AMQP connection");
+    }
     let Some(certificates) = &acceptor.certificates else {
         let session = Session::new(
             Arc::clone(&acceptor.broker),
@@ -174,6 +181,9 @@ fn set_up(stream: &TcpStream, options: &SocketOptions) -> io::Result<()> {
     stream.set_nodelay(options.nodelay)?;
     let socket = SockRef::from(stream);
     socket.set_keepalive(options.keepalive)?;
+    if let Some(seconds) = options.linger_s {
+        socket.set_linger(Some(Duration::from_secs(seconds)))?;
+    }
     if let Some(octets) = options.sndbuf {
         socket.set_send_buffer_size(octets)?;
     }

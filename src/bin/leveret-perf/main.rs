@@ -40,7 +40,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Load generator for AMQP 0-9-1 brokers.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "leveret-perf", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

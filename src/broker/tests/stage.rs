@@ -62,6 +62,7 @@ impl Stage {
             max_message_size: 1 << 27,
             memory_limit: u64::MAX,
             consumer_timeout_ms: None,
+            hashing: Default::default(),
             default_kind: QueueKind::Classic,
         });
         let vhost = broker.put_vhost(b"/", None);

@@ -165,7 +165,8 @@ pub const KEYS: &[Key] = &[
                 Some(DiskLimit::Absolute(size(v)?)),
             )
         },
-    ),
+    )
+    .later("the store"),
     Key::new(
         "disk_free_limit.relative",
         Unset,
@@ -175,5 +176,6 @@ pub const KEYS: &[Key] = &[
             let limit = DiskLimit::Relative(fraction(v, 0.0, 100.0)?);
             put(&mut s.resources.disk_free_limit, Some(limit))
         },
-    ),
+    )
+    .later("the store"),
 ];

@@ -142,7 +142,8 @@ pub const KEYS: &[Key] = &[
                 integer(v, 1, 3_600_000),
             )
         },
-    ),
+    )
+    .later("write timeouts; heartbeats end such a connection"),
     Key::new(
         "ssl_options.cacertfile",
         Unset,

@@ -64,7 +64,7 @@ pub const KEYS: &[Key] = &[
         "log.dir",
         Unset,
         "the path of a folder",
-        "The folder of the log file; unset, a relative log.file counts from the working folder.",
+        "The folder of the log file; unset, the data folder.",
         |s, _, v| put_some(&mut s.log.dir, text(v)),
     ),
     Key::new(
@@ -97,28 +97,32 @@ pub const KEYS: &[Key] = &[
         LEVEL,
         "The least severe line of everything without a category.",
         |s, _, v| category(s, "default", v),
-    ),
+    )
+    .later("log levels by category"),
     Key::new(
         "log.connection.level",
         Unset,
         LEVEL,
         "The least severe line about connections.",
         |s, _, v| category(s, "connection", v),
-    ),
+    )
+    .later("log levels by category"),
     Key::new(
         "log.channel.level",
         Unset,
         LEVEL,
         "The least severe line about channels.",
         |s, _, v| category(s, "channel", v),
-    ),
+    )
+    .later("log levels by category"),
     Key::new(
         "log.queue.level",
         Unset,
         LEVEL,
         "The least severe line about queues.",
         |s, _, v| category(s, "queue", v),
-    ),
+    )
+    .later("log levels by category"),
     Key::new(
         "management.tcp.port",
         Value("15672"),

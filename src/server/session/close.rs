@@ -52,7 +52,7 @@ impl Session {
         Ok(())
     }
 
-    /// The client closes: everything of it ends before close-ok goes out (RULINGS 20).
+    /// The client closes: everything of it ends before close-ok goes out.
     fn on_close(&mut self) {
         self.flush();
         self.drop_everything();
@@ -94,7 +94,7 @@ impl Session {
         self.deadline = Some(self.clock.ms() + wait);
     }
 
-    /// Closes a channel by error; nothing of it is written after the close (RULINGS 6).
+    /// Closes a channel by error; nothing of it is written after the close.
     pub(super) fn close_channel(&mut self, channel: u16, error: &AmqpError) {
         self.flush();
         tracing::error!(

@@ -31,7 +31,7 @@ impl Session {
     }
 
     /// Hands gathered publishes and settles to their queues and writes the confirms: before any
-    /// method that is not one of them (RULINGS 6), and at the end of a batch.
+    /// method that is not one of them, and at the end of a batch.
     pub(super) fn flush(&mut self) {
         if !self.batch.is_empty() {
             let mut refusals = Refusals::default();

@@ -40,7 +40,7 @@ pub(super) struct Consumer {
     pub no_ack: bool,
     /// Deliveries carry `x-delivery-count`.
     pub counted: bool,
-    /// Its prefetch limit is the channel's, so `basic.qos` changes it (RULINGS 22).
+    /// Its prefetch limit is the channel's, so `basic.qos` changes it.
     pub follows_channel: bool,
     pub prefix: DeliverPrefix,
     /// Where its deliveries are noted; unused without acknowledgements.

@@ -336,7 +336,7 @@ impl Session {
     }
 
     /// A client that reconnects gets its exclusive queue's name back from a connection of its own
-    /// that has fallen silent (RULINGS 20).
+    /// that has fallen silent.
     fn take_over_or_refuse(
         &mut self,
         queue: &std::sync::Arc<crate::broker::SharedQueue>,

@@ -8,7 +8,7 @@ use crate::queue::QueueKind;
 
 impl Session {
     /// With global: one limit over the channel. Without: the limit of consumers to come, and of the
-    /// live ones that follow the channel (RULINGS 22: Celery's worker starves otherwise).
+    /// live ones that follow the channel, for Celery's worker starves otherwise.
     pub(super) fn on_qos(
         &mut self,
         channel: u16,

@@ -14,6 +14,7 @@ fn opened() -> (Arc<Broker>, Session) {
         max_message_size: 1 << 20,
         memory_limit: u64::MAX,
         consumer_timeout_ms: None,
+        hashing: Default::default(),
         default_kind: QueueKind::Classic,
     });
     broker.put_vhost(b"/", None);

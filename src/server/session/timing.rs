@@ -203,6 +203,7 @@ mod tests {
             max_message_size: 1 << 20,
             memory_limit: u64::MAX,
             consumer_timeout_ms: None,
+            hashing: Default::default(),
             default_kind: QueueKind::Classic,
         });
         let options = SessionOptions {

@@ -1,5 +1,5 @@
 //! Transactions: publishes are routed at once and take effect at commit, acknowledgements too; all
-//! of it or nothing (RULINGS 8).
+//! of it or nothing.
 
 use super::Session;
 use super::channel::Mode;
