@@ -87,6 +87,7 @@ pub fn definitions(data: &[u8]) {
         max_message_size: 1 << 20,
         memory_limit: u64::MAX,
         consumer_timeout_ms: None,
+        hashing: Default::default(),
         default_kind: QueueKind::Classic,
     });
     broker.put_vhost(b"/", None);

@@ -50,6 +50,7 @@ impl World {
             max_message_size: MAX_MESSAGE,
             memory_limit: 1 << 30,
             consumer_timeout_ms: None,
+            hashing: Default::default(),
             default_kind: QueueKind::Classic,
         });
         let vhost = broker.put_vhost(b"/", None);
