@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
+use super::import::Kept;
 use super::inbox::Event;
 use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
@@ -46,6 +47,8 @@ pub struct Broker {
     pub alarms: Alarms,
     /// Channels that wait for direct replies.
     pub replies: Replies,
+    /// Imported objects that have no effect yet.
+    pub kept: Mutex<Kept>,
     pub(super) timer: Timer,
     vhosts: RwLock<BTreeMap<Name, Arc<Vhost>>>,
     last_id: AtomicU64,
@@ -60,6 +63,7 @@ impl Broker {
             users: Users::default(),
             connections: Connections::default(),
             replies: Replies::default(),
+            kept: Mutex::default(),
             timer: Timer::default(),
             vhosts: RwLock::default(),
             last_id: AtomicU64::new(0),

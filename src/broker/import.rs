@@ -7,7 +7,10 @@ use crate::amqp::AmqpError;
 use crate::auth::password::SALT_LEN;
 use crate::auth::{HashingAlgorithm, PasswordHash, User};
 use crate::broker::declare_exchange::exchange_type;
-use crate::definitions::import::{DestinationKind, ImportedDefinitions, ImportedPassword};
+use crate::definitions::import::{
+    DestinationKind, ImportedDefinitions, ImportedGlobalParameter, ImportedParameter,
+    ImportedPassword, ImportedPolicy,
+};
 use crate::exchange::{Binding, Destination};
 use crate::ids::Name;
 use crate::queue::{QueueArguments, QueueKind};
@@ -29,6 +32,47 @@ fn refused(object: String) -> impl FnOnce(AmqpError) -> ApplyError {
     }
 }
 
+/// Parts of definitions that have no effect yet. They are kept as they came, so that what will
+/// honour or export them finds them.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Policies, in the order of their files.
+    pub policies: Vec<ImportedPolicy>,
+    /// Runtime parameters.
+    pub parameters: Vec<ImportedParameter>,
+    /// Global parameters.
+    pub global_parameters: Vec<ImportedGlobalParameter>,
+    /// Limits of users, by user and name; -1 is none.
+    pub user_limits: Vec<(String, String, i64)>,
+}
+
+impl Kept {
+    /// Takes what a definitions file brings; an object of the same name is replaced.
+    fn merge(&mut self, definitions: &ImportedDefinitions) {
+        for new in &definitions.policies {
+            self.policies
+                .retain(|old| (&old.vhost, &old.name) != (&new.vhost, &new.name));
+            self.policies.push(new.clone());
+        }
+        for new in &definitions.parameters {
+            let key = (&new.vhost, &new.component, &new.name);
+            self.parameters
+                .retain(|old| (&old.vhost, &old.component, &old.name) != key);
+            self.parameters.push(new.clone());
+        }
+        for new in &definitions.global_parameters {
+            self.global_parameters.retain(|old| old.name != new.name);
+            self.global_parameters.push(new.clone());
+        }
+        for user in &definitions.users {
+            self.user_limits.retain(|(name, ..)| *name != user.name);
+            let limits = user.limits.iter();
+            self.user_limits
+                .extend(limits.map(|(limit, n)| (user.name.clone(), limit.clone(), *n)));
+        }
+    }
+}
+
 impl Broker {
     /// Puts definitions in; returns what was kept without effect, for the log.
     pub fn apply_definitions(
@@ -44,6 +88,7 @@ impl Broker {
         self.apply_exchanges(&definitions)?;
         self.apply_queues(&definitions)?;
         self.apply_bindings(&definitions)?;
+        self.kept.lock().merge(&definitions);
         Ok(warnings)
     }
 
@@ -163,5 +208,40 @@ fn queue_kind(name: &str) -> Option<QueueKind> {
         "classic" => Some(QueueKind::Classic),
         "quorum" => Some(QueueKind::Quorum),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::core::Options;
+    use super::*;
+    use crate::definitions::import::{Target, parse};
+
+    #[test]
+    fn what_has_no_effect_yet_is_kept_and_replaced_by_name() {
+        let broker = Broker::new(Options {
+            max_message_size: 1 << 20,
+            memory_limit: u64::MAX,
+            consumer_timeout_ms: None,
+            hashing: HashingAlgorithm::default(),
+            default_kind: QueueKind::Classic,
+        });
+        for length in [1, 2] {
+            let text = format!(
+                r#"{{"vhosts":[{{"name":"/"}}],"policies":[{{"vhost":"/","name":"p","pattern":"^q",
+                "apply-to":"queues","definition":{{"max-length":{length}}},"priority":0}}]}}"#
+            );
+            let target = Target::Broker { default_vhost: "/" };
+            let warnings = broker
+                .apply_definitions(parse(&text, target).unwrap())
+                .unwrap();
+            assert!(
+                warnings.iter().any(|warning| warning.contains("polic")),
+                "{warnings:?}"
+            );
+        }
+        let kept = broker.kept.lock();
+        assert_eq!(kept.policies.len(), 1);
+        assert_eq!(kept.policies[0].definition["max-length"], 2);
     }
 }

@@ -83,6 +83,7 @@ fn status(broker: &Broker, started: Instant) -> serde_json::Value {
         "memory_used_bytes": resident_memory(),
         "memory_limit_bytes": broker.alarms.memory_limit(),
         "bodies_bytes": crate::message::chunk::bytes_held(),
+        "policies_without_effect_yet": broker.kept.lock().policies.len(),
         "alarm": broker.alarms.reason(),
     })
 }
