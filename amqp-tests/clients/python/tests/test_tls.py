@@ -43,6 +43,34 @@ def test_pika(names, mutual):
     assert received == [body] * 10
 
 
+@pytest.mark.mutual_tls
+def test_external_logs_in_as_the_certificates_user(names):
+    """The client certificate's common name is guest; user-id proves who was logged in."""
+    parameters = pika_parameters(broker.tls_context(True))
+    parameters.credentials = pika.credentials.ExternalCredentials()
+    try:
+        connection = pika.BlockingConnection(parameters)
+    except pika.exceptions.AuthenticationError:
+        pytest.skip("the broker does not offer EXTERNAL")
+    channel = connection.channel()
+    queue = names.queue()
+    channel.queue_declare(queue)
+    channel.confirm_delivery()
+    properties = pika.BasicProperties(user_id="guest")
+    channel.basic_publish("", queue, b"who", properties)
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="authenticated user was 'guest'"):
+        properties = pika.BasicProperties(user_id="somebody-else")
+        channel.basic_publish("", queue, b"who", properties)
+    connection.close()
+
+
+def test_external_needs_a_certificate():
+    parameters = pika_parameters(broker.tls_context(False))
+    parameters.credentials = pika.credentials.ExternalCredentials()
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        pika.BlockingConnection(parameters)
+
+
 @pytest.mark.parametrize(
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda v: v.name
 )
