@@ -120,6 +120,8 @@ pub struct Connection {
     /// Closes that the server sent and that are to be answered.
     pub to_answer: Vec<u16>,
     pub ended: bool,
+    /// Closes of ours that crossed the server's on the way and whose answers are due.
+    crossed: BTreeSet<u16>,
 }
 
 /// The answer to a request of class and method `id`.
@@ -329,10 +331,10 @@ impl Connection {
         fields: &[u8],
         messages: &mut Messages,
     ) {
-        let Some(channel) = self.channels.get_mut(&number) else {
-            assert_eq!(id, (20, 41), "on a channel that was closed");
+        if id == (20, 41) && self.crossed.remove(&number) {
             return;
-        };
+        }
+        let channel = self.channels.get_mut(&number).expect("a channel in use");
         let mut cursor = Cursor::new(fields);
         match id {
             (20, 40) => {
@@ -340,6 +342,9 @@ impl Connection {
                 let text = String::from_utf8_lossy(cursor.short_string().unwrap()).into_owned();
                 assert!([403, 404, 405, 406].contains(&code), "{text}");
                 if let Some(channel) = self.channels.remove(&number) {
+                    if channel.closing {
+                        self.crossed.insert(number);
+                    }
                     channel.end(false, messages);
                 }
                 self.to_answer.push(number);

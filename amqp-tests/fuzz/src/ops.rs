@@ -68,8 +68,19 @@ fn text(bytes: &[u8]) -> Value {
     Value::LongString(bytes.to_vec())
 }
 
-/// A queue's arguments.
-pub fn queue_arguments(c: u8, d: u8) -> Table {
+/// A queue's arguments. With `rejects` no queue both has a dead-letter exchange and drops messages
+/// by itself: a message that was rejected once may then go round for ever, in RabbitMQ too.
+pub fn queue_arguments(c: u8, d: u8, rejects: bool) -> Table {
+    let mut table = any_queue_arguments(c, d);
+    if rejects && table.get(b"x-dead-letter-exchange").is_some() {
+        for name in ["x-message-ttl", "x-max-length", "x-max-length-bytes"] {
+            table.remove(name.as_bytes());
+        }
+    }
+    table
+}
+
+fn any_queue_arguments(c: u8, d: u8) -> Table {
     let mut table = Table::default();
     let mut set = |name: &str, value: Value| table.set(name.as_bytes(), value);
     let small = i32::from(d);

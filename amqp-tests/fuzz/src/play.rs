@@ -39,12 +39,16 @@ struct Play {
     bodies: usize,
     waits: usize,
     alarm: bool,
+    /// Clients reject for good; see [`ops::queue_arguments`].
+    rejects: bool,
     /// Something that makes or ends queues is on its way: their names may mean others by then.
     unsettled: bool,
+    /// It is not known any more whose deliveries and consumers are whose.
+    unnamed: bool,
 }
 
-/// The first octet chooses frame_max, the size of reads and how it ends; records of [`ops`]
-/// follow.
+/// The first octet chooses frame_max, the size of reads, whether messages are rejected for good or
+/// dead-lettered by time and length, and how it ends; records of [`ops`] follow.
 pub fn session_ops(data: &[u8]) {
     let Some((&how, rest)) = data.split_first() else {
         return;
@@ -63,7 +67,9 @@ pub fn session_ops(data: &[u8]) {
         bodies: 0,
         waits: 0,
         alarm: false,
+        rejects: how & 0x20 == 0,
         unsettled: false,
+        unnamed: false,
     };
     let mut steps = 0;
     let mut before = None;
@@ -86,7 +92,9 @@ pub fn session_ops(data: &[u8]) {
 impl Play {
     fn step(&mut self, op: Op) {
         self.connect(op.client);
-        self.unsettled |= matches!(op.kind & 0x7F, 0 | 2..=4 | 19 | 32 | 35 | 36);
+        if matches!(op.kind & 0x7F, 0 | 2..=4 | 19 | 32 | 35 | 36) {
+            self.settle_names(op.client);
+        }
         match op.kind & 0x7F {
             32 => self.tick(op),
             33 => {
@@ -114,6 +122,26 @@ impl Play {
         if op.kind & 0x80 == 0 || matches!(op.kind & 0x7F, 0) {
             self.pump();
         }
+    }
+
+    /// A queue is about to be made or ended by `client`: what the other has sent about queues of
+    /// its name goes first.
+    fn settle_names(&mut self, client: usize) {
+        for round in 0..2 {
+            let other = self.clients[1 - client].peer.as_mut();
+            if other.is_none_or(|peer| peer.is_quiet()) {
+                break;
+            }
+            match round {
+                0 => self.pump(),
+                // It is blocked or does not read.
+                _ => {
+                    self.unnamed = true;
+                    self.messages.unordered = true;
+                }
+            }
+        }
+        self.unsettled = true;
     }
 
     fn connect(&mut self, number: usize) {
@@ -201,7 +229,7 @@ impl Play {
             return;
         }
         self.unsettled = false;
-        if vague {
+        if vague || self.unnamed {
             return;
         }
         for queue in self.world.vhost.all_queues() {
@@ -312,10 +340,11 @@ impl Play {
             messages: &mut self.messages,
             last: &mut self.last,
             bodies: &mut self.bodies,
+            rejects: self.rejects,
             short: self.piece != 0 && self.piece < 100,
             part: self.frame_max as usize - 8,
             named: exact || !self.unsettled,
-            exact,
+            exact: exact && op.kind & 0x80 == 0,
         };
         sender.send(op);
     }
@@ -330,13 +359,14 @@ struct Sender<'a> {
     messages: &'a mut Messages,
     last: &'a mut u64,
     bodies: &'a mut usize,
+    rejects: bool,
     /// Reads are tiny, so bodies should be.
     short: bool,
     /// The largest payload of a frame.
     part: usize,
     /// A queue's name means now what it will mean to the broker.
     named: bool,
-    /// Nothing is on its way.
+    /// Nothing is on its way, and this goes out at once.
     exact: bool,
 }
 
@@ -460,7 +490,7 @@ impl Sender<'_> {
     }
 
     fn declare(&mut self, op: Op) {
-        let arguments = ops::queue_arguments(op.c, op.d);
+        let arguments = ops::queue_arguments(op.c, op.d, self.rejects);
         self.world.retries |= ops::retries(&arguments);
         let (mut flags, nowait) = (op.b & 0b11111, op.b & 16 != 0);
         if arguments.get(b"x-queue-type").is_some() && op.b & 0x80 == 0 {
@@ -576,9 +606,10 @@ impl Sender<'_> {
         let no_ack = op.b & 2 != 0;
         let known = self.channel.consumers.keys().next().cloned();
         *self.last += 1;
+        let nowait = op.b & 8 != 0;
         // A tag that is in use closes the connection.
         let tag = known
-            .filter(|_| op.c == 0xFF)
+            .filter(|_| op.c == 0xFF && !nowait)
             .unwrap_or_else(|| format!("t{}", *self.last).into_bytes());
         let mut arguments = Table::default();
         if op.c & 0x40 != 0 {
@@ -591,7 +622,7 @@ impl Sender<'_> {
             .octet(op.b & 0b1111)
             .table(&arguments);
         let request = Request::Consume(tag, Consumer { queue, no_ack });
-        self.maybe_ask((60, 20), method, op.b & 8 != 0, request);
+        self.maybe_ask((60, 20), method, nowait, request);
     }
 
     fn consume_replies(&mut self, op: Op) {
@@ -626,7 +657,7 @@ impl Sender<'_> {
         let known = at.and_then(|at| tags.keys().nth(at).copied());
         let kind = op.kind & 0x7F;
         let multiple = op.b & 1 != 0 && kind != 25;
-        let requeue = op.b & 2 != 0;
+        let requeue = op.b & 2 != 0 || !self.rejects;
         let tag = match (known, op.c) {
             // All of them, where it is plain which these are.
             (_, 0xFE) if multiple && self.exact => 0,

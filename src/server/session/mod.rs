@@ -167,9 +167,12 @@ impl Session {
     pub fn new(broker: Arc<Broker>, options: Arc<SessionOptions>, peer: PeerInfo) -> Self {
         broker.connections.session_started();
         let clock = SteadyClock::start();
-        let log_name = peer
-            .address
-            .map_or_else(|| "unknown peer".into(), |a| a.to_string());
+        let log_name = match peer.address {
+            Some(address) => {
+                SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+            }
+            None => "unknown peer".into(),
+        };
         Self {
             id: broker.next_id(),
             deadline: Some(options.handshake_timeout_ms),
