@@ -39,8 +39,9 @@ impl Session {
         let mut frames = 0usize;
         self.stopped = false;
         loop {
-            // A frame adds little to the output: looking now and then bounds it all the same.
-            if frames.is_multiple_of(LOOK_EVERY) && !self.wants_read() {
+            // Most frames add little to the output: looking now and then bounds it all the same.
+            let look = std::mem::take(&mut self.wrote_body) || frames.is_multiple_of(LOOK_EVERY);
+            if look && !self.wants_read() {
                 self.stopped = true;
                 break;
             }

@@ -52,6 +52,7 @@ impl Session {
         );
         let count = queue.counts_deliveries().then_some(taken.count);
         let payload_max = self.tuning.payload_max();
+        self.wrote_body = true;
         super::deliver::write_content(
             &mut self.out,
             channel,

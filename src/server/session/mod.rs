@@ -154,6 +154,8 @@ pub struct Session {
     publisher: bool,
     /// The last octets were not used up because no more are wanted now.
     stopped: bool,
+    /// The last frame put a whole message into the output (a get-ok, a return).
+    wrote_body: bool,
     /// We told it that it is blocked.
     told_blocked: bool,
     /// Octets left of a body frame whose start has been taken in.
@@ -213,6 +215,7 @@ impl Session {
             publisher: false,
             told_blocked: false,
             stopped: false,
+            wrote_body: false,
             body_rest: None,
             log_name,
         }

@@ -15,6 +15,7 @@ impl Session {
         body: &[u8],
     ) {
         let payload_max = self.tuning.payload_max();
+        self.wrote_body = true;
         let out = &mut self.out;
         encode::basic_return_no_route(out.buffer(), channel, route);
         encode::content_header(out.buffer(), channel, body.len() as u64, properties);

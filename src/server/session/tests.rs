@@ -5,7 +5,7 @@ use crate::amqp::encode;
 use crate::amqp::table::{write_long_string, write_short_string};
 use crate::auth::{HashingAlgorithm, PasswordHash, Permissions};
 use crate::broker::Options;
-use crate::limits::{INBOX_BYTES, OUTPUT_HIGH};
+use crate::limits::{INBOX_BYTES, OUTPUT_FULL, OUTPUT_HIGH};
 use crate::queue::QueueKind;
 
 /// A broker with guest and `/`, and a session whose connection and channel 1 are open.
@@ -134,4 +134,30 @@ fn one_consumers_end_does_not_write_anothers_backlog() {
         written <= bound,
         "{written} octets for a peer that does not read"
     );
+}
+
+#[test]
+fn gets_and_returns_end_where_the_output_is_full() {
+    for mandatory in [false, true] {
+        let (_broker, mut session) = opened();
+        let mut out = Vec::new();
+        declare(&mut out, b"q");
+        let body = vec![b'x'; 120_000];
+        for _ in 0..60 {
+            let at = out.len();
+            publish(&mut out, if mandatory { b"-" } else { b"q" }, &body);
+            // Type, channel, size, ids, ticket, exchange, key with its length, then the bits.
+            out[at + 7 + 4 + 2 + 1 + 2] = u8::from(mandatory);
+        }
+        for _ in 0..60 {
+            encode::method(&mut out, 1, (60, 70), |out| {
+                out.extend_from_slice(b"\0\0\x01q\0");
+            });
+        }
+        let used = session.on_bytes(&out);
+        assert!(used < out.len(), "the peer must read first");
+        let written = session.output().len();
+        let bound = OUTPUT_FULL + 2 * body.len();
+        assert!(written >= OUTPUT_FULL && written <= bound, "{written}");
+    }
 }
