@@ -72,17 +72,15 @@ impl Peer {
             self.piece
         };
         self.arrived = (self.arrived + piece).min(self.input.len());
-        let used = self.session.on_bytes(&self.input[..self.arrived]);
-        assert!(used <= self.arrived, "used more than there was");
-        if used == 0 && self.session.wants_read() {
-            // Before login frames are bounded by less.
-            let most = self.frame_max.max(8 * 1024) + 16;
-            assert!(
-                self.arrived <= most,
-                "{} octets are no frame yet",
-                self.arrived
-            );
+        let mut used = self.session.on_bytes(&self.input[..self.arrived]);
+        // Before login frames are bounded by less.
+        let most = self.frame_max.max(8 * 1024) + 16;
+        if used == 0 && self.session.wants_read() && self.arrived > most {
+            // A frame that closes the connection is left for the next time.
+            used = self.session.on_bytes(&self.input[..self.arrived]);
+            assert!(used > 0, "{} octets are no frame yet", self.arrived);
         }
+        assert!(used <= self.arrived, "used more than there was");
         self.input.drain(..used);
         self.arrived -= used;
         used > 0 || self.arrived > before
