@@ -434,18 +434,6 @@ impl Block {
         self.earliest_expiry = self.earliest_expiry.min(expires_at);
     }
 
-    /// Sets a new expiry of every live message by `change`, after a policy changed.
-    pub fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| e.state() != State::Settled)
-            .map(|(index, _)| {
-                let position = self.positions.get(index).copied().unwrap_or(index as u16);
-                self.base + u64::from(position)
-            })
-    }
-
     /// Copies the live messages into chunks of their own where that frees most of what they pin:
     /// when under a quarter of the block lives, or when the block is made of many small chunks.
     pub fn thin(&mut self) {

@@ -21,6 +21,15 @@ fn clean(name: &str) -> Vec<u8> {
         .collect()
 }
 
+/// The binding that an exchange.bind or exchange.unbind names.
+fn exchange_binding(destination: &str, key: &str, arguments: Table) -> Binding {
+    Binding {
+        destination: Destination::exchange(&clean(destination)),
+        routing_key: Name::new(key.as_bytes()),
+        arguments,
+    }
+}
+
 fn count(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -35,6 +44,13 @@ fn refuse_default_exchange(name: &[u8]) -> Result<(), AmqpError> {
 }
 
 impl Session {
+    /// Answers with a method that has no arguments, unless the client asked for none.
+    fn ok(&mut self, channel: u16, nowait: bool, id: (u16, u16)) {
+        if !nowait {
+            encode::plain(self.out.buffer(), channel, id.0, id.1);
+        }
+    }
+
     pub(super) fn on_exchange_declare(
         &mut self,
         channel: u16,
@@ -72,9 +88,7 @@ impl Session {
                 arguments,
             })?;
         }
-        if !method.nowait {
-            encode::plain(self.out.buffer(), channel, 40, 11);
-        }
+        self.ok(channel, method.nowait, (40, 11));
         Ok(())
     }
 
@@ -95,9 +109,7 @@ impl Session {
         }
         self.permit_exchange(Access::Configure, &name)?;
         vhost.delete_exchange(&name, method.if_unused)?;
-        if !method.nowait {
-            encode::plain(self.out.buffer(), channel, 40, 21);
-        }
+        self.ok(channel, method.nowait, (40, 21));
         Ok(())
     }
 
@@ -107,19 +119,10 @@ impl Session {
         method: &exchange::Bind,
         arguments: Table,
     ) -> Result<(), AmqpError> {
-        let (source, destination) = (
-            clean(method.source.as_str()),
-            clean(method.destination.as_str()),
-        );
-        let binding = Binding {
-            destination: Destination::exchange(&destination),
-            routing_key: Name::new(method.routing_key.as_str().as_bytes()),
-            arguments,
-        };
-        self.bind(&source, &binding)?;
-        if !method.nowait {
-            encode::plain(self.out.buffer(), channel, 40, 31);
-        }
+        let (to, key) = (method.destination.as_str(), method.routing_key.as_str());
+        let binding = exchange_binding(to, key, arguments);
+        self.bind(&clean(method.source.as_str()), &binding)?;
+        self.ok(channel, method.nowait, (40, 31));
         Ok(())
     }
 
@@ -129,19 +132,10 @@ impl Session {
         method: &exchange::Unbind,
         arguments: Table,
     ) -> Result<(), AmqpError> {
-        let (source, destination) = (
-            clean(method.source.as_str()),
-            clean(method.destination.as_str()),
-        );
-        let binding = Binding {
-            destination: Destination::exchange(&destination),
-            routing_key: Name::new(method.routing_key.as_str().as_bytes()),
-            arguments,
-        };
-        self.unbind(&source, &binding)?;
-        if !method.nowait {
-            encode::plain(self.out.buffer(), channel, 40, 51);
-        }
+        let (to, key) = (method.destination.as_str(), method.routing_key.as_str());
+        let binding = exchange_binding(to, key, arguments);
+        self.unbind(&clean(method.source.as_str()), &binding)?;
+        self.ok(channel, method.nowait, (40, 51));
         Ok(())
     }
 
@@ -159,9 +153,7 @@ impl Session {
             arguments,
         };
         self.bind(&clean(method.exchange.as_str()), &binding)?;
-        if !method.nowait {
-            encode::plain(self.out.buffer(), channel, 50, 21);
-        }
+        self.ok(channel, method.nowait, (50, 21));
         Ok(())
     }
 
