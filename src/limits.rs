@@ -4,10 +4,6 @@
 /// system call, small enough to stay in the second-level cache.
 pub const READ_BATCH: usize = 256 * 1024;
 
-/// Frames before login are at most this long: nobody who has not shown a password
-/// may make the broker hold more.
-pub const FRAME_MAX_BEFORE_LOGIN: usize = 8 * 1024;
-
 /// Ten years in milliseconds: RabbitMQ's upper bound of every TTL and expiry.
 pub const EXPIRY_MAX_MS: u64 = 315_360_000_000;
 

@@ -19,22 +19,8 @@ pub const FRAME_PREFIX: usize = 7;
 /// The smallest frame_max a client may negotiate (specification, 4.2.3).
 pub const FRAME_MIN_SIZE: u32 = 4096;
 
-/// Class `connection`.
-pub const CONNECTION: u16 = 10;
-/// Class `channel`.
-pub const CHANNEL: u16 = 20;
-/// Class `access`.
-pub const ACCESS: u16 = 30;
-/// Class `exchange`.
-pub const EXCHANGE: u16 = 40;
-/// Class `queue`.
-pub const QUEUE: u16 = 50;
 /// Class `basic`.
 pub const BASIC: u16 = 60;
-/// Class `confirm`.
-pub const CONFIRM: u16 = 85;
-/// Class `tx`.
-pub const TX: u16 = 90;
 
 /// `basic.publish`.
 pub const BASIC_PUBLISH: u16 = 40;

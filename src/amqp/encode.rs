@@ -44,11 +44,6 @@ pub fn connection_start(out: &mut Vec<u8>, properties: &Table, mechanisms: &str)
     });
 }
 
-/// `connection.secure`.
-pub fn connection_secure(out: &mut Vec<u8>, challenge: &[u8]) {
-    method(out, 0, (10, 20), |out| write_long_string(out, challenge));
-}
-
 /// `connection.tune`: the most channels, octets of a frame and seconds between heartbeats.
 pub fn connection_tune(out: &mut Vec<u8>, channel_max: u16, frame_max: u32, heartbeat_s: u16) {
     method(out, 0, (10, 30), |out| {

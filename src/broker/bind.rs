@@ -1,9 +1,6 @@
 //! Binding and unbinding queues and exchanges.
 
-use std::sync::Arc;
-
 use super::declare_exchange::forget_source;
-use super::exchange::Exchange;
 use super::vhost::Vhost;
 use crate::amqp::AmqpError;
 use crate::exchange::{Binding, Destination};
@@ -54,10 +51,5 @@ impl Vhost {
             Destination::Queue(name) => self.existing_queue(name.as_bytes()).map(drop),
             Destination::Exchange(name) => self.existing_exchange(name.as_bytes()).map(drop),
         }
-    }
-
-    /// Every exchange that exists at this moment.
-    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
-        self.exchanges.read().values().cloned().collect()
     }
 }

@@ -109,9 +109,4 @@ impl Vhost {
     pub fn all_queues(&self) -> Vec<Arc<SharedQueue>> {
         self.queues.read().values().cloned().collect()
     }
-
-    /// Exchanges, the default one included.
-    pub fn exchange_count(&self) -> usize {
-        self.exchanges.read().len() + 1
-    }
 }
