@@ -136,6 +136,10 @@ fn run() -> Result<bool> {
         std::fs::write(file, report.json())?;
     }
     let (passed, failed, not_run) = report.counts();
+    if failed > 0 {
+        println!("\nfailed:");
+        report.print_failures();
+    }
     for (label, count) in report.by_column() {
         println!("{label}: {count} of {}", passed + failed + not_run);
     }

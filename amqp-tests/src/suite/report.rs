@@ -58,20 +58,32 @@ impl Report {
     }
     /// Adds and prints a row.
     pub fn add(&mut self, scenario: &Scenario, outcomes: Vec<Outcome>) {
+        println!("{}", self.line(scenario, &outcomes));
+        self.rows.push((*scenario, outcomes));
+    }
+    /// The rows that failed, once more: a long run's end is what is read.
+    pub fn print_failures(&self) {
+        let failed = |o: &Outcome| o.result.as_ref().is_err_and(|e| !e.not_run());
+        for (scenario, outcomes) in &self.rows {
+            if outcomes.iter().any(failed) {
+                println!("{}", self.line(scenario, outcomes));
+            }
+        }
+    }
+    fn line(&self, scenario: &Scenario, outcomes: &[Outcome]) -> String {
         let mut line = format!("{:width$}", scenario.id, width = self.width);
-        for outcome in &outcomes {
+        for outcome in outcomes {
             let _ = write!(line, "  {:>10}", outcome.word());
         }
         if scenario.deviation.is_some() {
             line.push_str("  (deviation)");
         }
-        for (label, outcome) in self.labels.iter().zip(&outcomes) {
+        for (label, outcome) in self.labels.iter().zip(outcomes) {
             if let Err(e) = &outcome.result {
                 let _ = write!(line, "\n    {label}: {e}\n    rule: {}", scenario.rule);
             }
         }
-        println!("{line}");
-        self.rows.push((*scenario, outcomes));
+        line
     }
     /// Scenarios that passed on every broker, that failed on any, and that
     /// could not be run.
