@@ -18,11 +18,14 @@ use crate::queue::{
     Status,
 };
 
-/// A queue of a virtual host.
+/// A queue of a virtual host. Laid out as written: what a message touches comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct SharedQueue {
     /// Never used again.
     pub id: u64,
+    deleted: AtomicBool,
+    machine: Mutex<Queue<ConsumerPort>>,
     /// Its name.
     pub name: Name,
     /// Its virtual host.
@@ -39,8 +42,6 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set.
     pub settings: QueueArguments,
-    machine: Mutex<Queue<ConsumerPort>>,
-    deleted: AtomicBool,
 }
 
 /// What a declaration says about a queue.

@@ -3,10 +3,13 @@
 //! Consumers that can take a message stand in line by priority and are served round robin; one that
 //! has used its credit or whose connection does not read leaves the line until it is unparked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::contents::MessageId;
+use super::roster::Roster;
 use crate::message::Chunk;
 
 /// The way to a consumer's connection. Called under the queue's lock, so it takes leaf locks only.
@@ -159,9 +162,9 @@ struct Line {
 /// The consumers of one queue.
 #[derive(Debug)]
 pub struct Consumers<P> {
-    all: BTreeMap<ConsumerKey, Consumer<P>>,
+    all: Roster<P>,
     /// Highest priority first.
-    lines: Vec<Line>,
+    lines: SmallVec<[Line; 1]>,
     single_active: bool,
     active: Option<ConsumerKey>,
     /// Deliveries to hand over before the lock is released, by connection, with a consumer of it.
@@ -179,8 +182,8 @@ impl<P: Port> Consumers<P> {
     /// No consumers; `single_active` lets only one of them receive.
     pub fn new(single_active: bool) -> Self {
         Self {
-            all: BTreeMap::new(),
-            lines: Vec::new(),
+            all: Roster::default(),
+            lines: SmallVec::new(),
             single_active,
             active: None,
             stages: Vec::new(),
@@ -194,12 +197,12 @@ impl<P: Port> Consumers<P> {
 
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.len() == 0
     }
 
     /// True when one of them is exclusive.
     pub fn any_exclusive(&self) -> bool {
-        self.all.values().any(|consumer| consumer.spec.exclusive)
+        self.all.iter().any(|(_, consumer)| consumer.spec.exclusive)
     }
 
     /// The consumer that receives, where only one may.
@@ -209,7 +212,7 @@ impl<P: Port> Consumers<P> {
 
     /// Every consumer.
     pub fn iter(&self) -> impl Iterator<Item = (ConsumerKey, &Consumer<P>)> {
-        self.all.iter().map(|(key, consumer)| (*key, consumer))
+        self.all.iter()
     }
 
     /// Adds a consumer at the end of its priority's line.
@@ -232,7 +235,7 @@ impl<P: Port> Consumers<P> {
 
     /// Removes a consumer; a single active one is succeeded by the next of highest priority.
     pub fn remove(&mut self, key: ConsumerKey) -> Option<Consumer<P>> {
-        let consumer = self.all.remove(&key)?;
+        let consumer = self.all.remove(key)?;
         for line in &mut self.lines {
             line.keys.retain(|k| *k != key);
         }
@@ -242,8 +245,8 @@ impl<P: Port> Consumers<P> {
             let next = self
                 .all
                 .iter()
-                .min_by_key(|(key, c)| (std::cmp::Reverse(c.spec.priority), **key))
-                .map(|(key, _)| *key);
+                .min_by_key(|(key, c)| (std::cmp::Reverse(c.spec.priority), *key))
+                .map(|(key, _)| key);
             if let Some(next) = next {
                 self.active = Some(next);
                 self.unpark(next);
@@ -256,7 +259,7 @@ impl<P: Port> Consumers<P> {
     pub fn take_all(&mut self) -> Vec<(ConsumerKey, Consumer<P>)> {
         self.lines.clear();
         self.active = None;
-        std::mem::take(&mut self.all).into_iter().collect()
+        self.all.take()
     }
 
     /// Lets a consumer back into the line when it may receive and has credit.
@@ -264,7 +267,7 @@ impl<P: Port> Consumers<P> {
         if self.single_active && self.active != Some(key) {
             return;
         }
-        let Some(consumer) = self.all.get_mut(&key) else {
+        let Some(consumer) = self.all.get_mut(key) else {
             return;
         };
         if !consumer.parked || !consumer.has_credit() {
@@ -293,7 +296,7 @@ impl<P: Port> Consumers<P> {
 
     /// Gives `count` deliveries back to a consumer's credit.
     pub fn credit(&mut self, key: ConsumerKey, count: u32) {
-        if let Some(consumer) = self.all.get_mut(&key) {
+        if let Some(consumer) = self.all.get_mut(key) {
             consumer.unacked = consumer.unacked.saturating_sub(count);
             if consumer.parked {
                 self.unpark(key);
@@ -303,7 +306,7 @@ impl<P: Port> Consumers<P> {
 
     /// Sets a consumer's prefetch limit, at once.
     pub fn set_prefetch(&mut self, key: ConsumerKey, prefetch: u32) {
-        if let Some(consumer) = self.all.get_mut(&key) {
+        if let Some(consumer) = self.all.get_mut(key) {
             consumer.spec.prefetch = prefetch;
             self.unpark(key);
         }
@@ -315,8 +318,8 @@ impl<P: Port> Consumers<P> {
     #[inline]
     pub fn careless_turn(&mut self) -> Option<Turn> {
         let line = self.lines.first().filter(|line| line.keys.len() == 1)?;
-        let key = *line.keys.front()?;
-        let consumer = self.all.get(&key)?;
+        let key = self.all.only().or_else(|| line.keys.front().copied())?;
+        let consumer = self.all.get(key)?;
         let careless = consumer.spec.no_ack && consumer.port.channel_is_unlimited();
         let (outlet, _) = consumer.port.address();
         let cost = self.cost_at(self.stage_of(consumer.stage, outlet));
@@ -333,11 +336,11 @@ impl<P: Port> Consumers<P> {
         loop {
             let line = self.lines.first()?;
             let alone = line.keys.len() == 1;
-            let Some(&key) = line.keys.front() else {
+            let Some(key) = self.all.only().or_else(|| line.keys.front().copied()) else {
                 self.lines.remove(0);
                 continue;
             };
-            let consumer = self.all.get(&key)?;
+            let consumer = self.all.get(key)?;
             let (outlet, _) = consumer.port.address();
             let cost = self.cost_at(self.stage_of(consumer.stage, outlet));
             let no_ack = consumer.spec.no_ack;
@@ -355,7 +358,7 @@ impl<P: Port> Consumers<P> {
             if ready {
                 return self.begin_turn(key, most);
             }
-            if let Some(consumer) = self.all.get_mut(&key) {
+            if let Some(consumer) = self.all.get_mut(key) {
                 consumer.parked = true;
             }
             self.leave_line();
@@ -394,7 +397,7 @@ impl<P: Port> Consumers<P> {
         if let Some(line) = self.lines.first_mut().filter(|line| line.keys.len() > 1) {
             line.keys.rotate_left(1);
         }
-        let consumer = self.all.get(&key)?;
+        let consumer = self.all.get(key)?;
         let (outlet, slot) = consumer.port.address();
         let stage = self.stage_of(consumer.stage, outlet).unwrap_or_else(|| {
             self.stages.push(Stage {
@@ -408,7 +411,7 @@ impl<P: Port> Consumers<P> {
         if let Some(known) = self.stages.get_mut(stage) {
             known.through = key;
         }
-        let consumer = self.all.get_mut(&key)?;
+        let consumer = self.all.get_mut(key)?;
         consumer.stage = stage;
         let room = consumer.port.room();
         Some(Turn {
@@ -434,7 +437,7 @@ impl<P: Port> Consumers<P> {
     /// The turn took `count` messages, which its consumer has to acknowledge.
     #[inline]
     pub fn owe(&mut self, turn: Turn, count: u32) {
-        if let Some(consumer) = self.all.get_mut(&turn.key) {
+        if let Some(consumer) = self.all.get_mut(turn.key) {
             consumer.unacked += count;
             consumer.port.charge_channel(count.saturating_sub(1));
         }
@@ -444,7 +447,7 @@ impl<P: Port> Consumers<P> {
     #[inline]
     pub fn flush(&mut self) {
         for stage in &mut self.stages {
-            if let Some(consumer) = self.all.get(&stage.through) {
+            if let Some(consumer) = self.all.get(stage.through) {
                 consumer.port.deliver(&mut stage.staged);
             }
         }

@@ -35,11 +35,19 @@ impl<P: Port> Queue<P> {
         effects: &mut Effects,
     ) {
         self.counters.published += batch.len() as u64;
-        let one_by_one = self.settings.has_length_limit()
-            || self.settings.message_ttl_ms == Some(0)
-            || batch.iter().any(|message| message.ttl_ms == 0);
+        let due_at_once = batch.iter().any(|message| message.ttl_ms == 0);
+        let mut rest = batch;
+        if self.plain && !due_at_once {
+            rest = self.pass_on(chunk, batch);
+            if rest.is_empty() {
+                self.consumers.flush();
+                return;
+            }
+        }
+        let one_by_one = due_at_once
+            || self.settings.has_length_limit()
+            || self.settings.message_ttl_ms == Some(0);
         if !one_by_one {
-            let rest = self.pass_on(chunk, batch);
             for message in rest {
                 self.push(chunk, message, now, effects);
             }
@@ -78,7 +86,7 @@ impl<P: Port> Queue<P> {
     #[inline]
     fn pass_on<'b>(&mut self, chunk: &Arc<Chunk>, batch: &'b [Incoming]) -> &'b [Incoming] {
         let mut rest = batch;
-        if self.contents.ready() > 0 || self.settings.max_priority > 0 {
+        if self.contents.ready() > 0 {
             return rest;
         }
         while !rest.is_empty() {

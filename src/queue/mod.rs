@@ -15,6 +15,7 @@ pub mod effects;
 pub mod enqueue;
 pub mod equivalence;
 pub mod level;
+mod roster;
 pub mod runs;
 pub mod serving;
 pub mod settle;

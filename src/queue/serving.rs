@@ -54,30 +54,37 @@ pub struct Taken {
     pub ready: u64,
 }
 
-/// One queue.
+/// One queue. In memory it is laid out as it is written here: what each message touches comes
+/// first and lies together, for of many queues each is found cold.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Queue<P> {
-    pub(super) settings: QueueArguments,
-    pub(super) contents: Contents,
-    pub(super) consumers: Consumers<P>,
+    /// Nothing can refuse, expire at once or reorder what arrives.
+    pub(super) plain: bool,
+    /// Some message has had an expiry: only then are expiries looked for.
+    pub(super) expiring: bool,
+    had_consumer: bool,
     pub(super) counters: Counters,
+    pub(super) consumers: Consumers<P>,
+    pub(super) contents: Contents,
     /// When the timer will look at this queue; `u64::MAX` when it will not.
     pub(super) wake_at: u64,
     /// Last use, for `x-expires`.
     used_at: u64,
-    had_consumer: bool,
-    /// Some message has had an expiry: only then are expiries looked for.
-    pub(super) expiring: bool,
     /// Dead letters that stay until a target has them; they count against the limit.
     pub(super) held: u64,
     /// Octets of their bodies.
     pub(super) held_bytes: u64,
+    pub(super) settings: QueueArguments,
 }
 
 impl<P: Port> Queue<P> {
     /// An empty queue, used for the first time at `now`.
     pub fn new(settings: QueueArguments, now: u64) -> Self {
         Self {
+            plain: !settings.has_length_limit()
+                && settings.message_ttl_ms != Some(0)
+                && settings.max_priority == 0,
             consumers: Consumers::new(settings.single_active_consumer),
             settings,
             contents: Contents::default(),
