@@ -18,6 +18,7 @@ pub mod message;
 pub mod node;
 pub mod queue;
 pub mod server;
+pub mod store;
 #[cfg(test)]
 mod tidy;
 pub mod time;

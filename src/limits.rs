@@ -53,3 +53,10 @@ pub const CLIENT_PROPERTIES: usize = 8 * 1024;
 /// Hops along alternate exchanges and exchange bindings for one message: cycles end by the visited
 /// set, this only bounds the set.
 pub const ROUTE_HOPS: usize = 4_096;
+
+/// Octets of bodies that are read at once for a queue whose next messages lie in files: enough that
+/// the disk is asked for long runs, little enough for a thousand queues at a time.
+pub const READ_AHEAD: u64 = 512 * 1024;
+
+/// Messages that are read at once.
+pub const READ_AHEAD_MESSAGES: usize = 4_096;

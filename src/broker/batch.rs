@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::core::Broker;
+use super::inbox::Inbox;
+use super::journal::{draft_ops, draft_placed};
 use super::shared_queue::SharedQueue;
 use crate::message::{Chunk, Record, record};
 use crate::queue::{Effects, Incoming};
+use crate::store::batch::Draft;
 
 #[derive(Debug)]
 struct Target {
@@ -36,6 +39,8 @@ pub struct Batch {
     number: u64,
     spare: Vec<Vec<Incoming>>,
     messages: usize,
+    /// Some queue keeps some message of it over a restart.
+    logged: bool,
 }
 
 /// Where a queue stands in a batch, remembered beside a route.
@@ -53,6 +58,19 @@ impl Batch {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.messages == 0
+    }
+
+    /// True when a message of this kind may join: what is logged and what is not have chunks of their
+    /// own, so that the log is not filled with what nobody will look for.
+    #[inline]
+    pub fn takes(&self, logged: bool) -> bool {
+        self.messages == 0 || self.logged == logged
+    }
+
+    /// Says what kind of messages it has.
+    #[inline]
+    pub fn set_logged(&mut self, logged: bool) {
+        self.logged = logged;
     }
 
     /// Octets of records.
@@ -153,11 +171,13 @@ impl Batch {
     }
 
     /// Hands the messages to their queues, each queue once, in the order they were first named.
-    /// `effects` collects what each queue asks for; it goes to `carry_out` with its queue.
+    /// `effects` collects what each queue asks for; what the log must know goes to `draft`, the rest
+    /// to `carry_out` with its queue.
     pub fn flush_into(
         &mut self,
         now: u64,
         refusals: &mut Refusals,
+        draft: &mut Draft,
         mut carry_out: impl FnMut(&Arc<SharedQueue>, Effects),
     ) {
         self.messages = 0;
@@ -188,6 +208,15 @@ impl Batch {
                     .extend(target.items.iter().map(|item| item.publish));
             }
             refusals.refused.append(&mut effects.refused);
+            if !effects.placed.is_empty() {
+                draft_placed(draft, target.queue.id, &effects.placed, &target.items);
+                draft.set_chunk(&chunk);
+                effects.placed.clear();
+            }
+            if !effects.journal.is_empty() {
+                draft_ops(draft, target.queue.id, &effects.journal);
+                effects.journal.clear();
+            }
             if !effects.is_empty() {
                 carry_out(&target.queue, effects);
             }
@@ -198,11 +227,40 @@ impl Batch {
         }
     }
 
-    /// Hands the messages to their queues and carries out what these ask for.
-    pub fn flush(&mut self, broker: &Broker, now: u64, refusals: &mut Refusals) {
-        self.flush_into(now, refusals, |queue, effects| {
-            broker.carry_out(queue, effects)
+    /// Hands the messages to their queues and carries out what these ask for. Returns the log's
+    /// ticket, which `waiter` is woken for; 0 when nothing is logged.
+    pub fn flush(
+        &mut self,
+        broker: &Broker,
+        now: u64,
+        refusals: &mut Refusals,
+        waiter: Option<&Arc<Inbox>>,
+    ) -> u64 {
+        let mut draft = Draft::default();
+        let gate = self.logged.then(|| broker.journal.enter());
+        let asked = self.flush_drafting(now, refusals, &mut draft);
+        let ticket = broker.journal.append(draft, waiter);
+        drop(gate);
+        for (queue, effects) in asked {
+            broker.carry_out(&queue, effects);
+        }
+        ticket
+    }
+
+    /// As [`Self::flush`], but what the log must know and what the queues ask for is left to the
+    /// caller, who is within the gate.
+    pub fn flush_drafting(
+        &mut self,
+        now: u64,
+        refusals: &mut Refusals,
+        draft: &mut Draft,
+    ) -> Vec<(Arc<SharedQueue>, Effects)> {
+        let mut asked = Vec::new();
+        self.flush_into(now, refusals, draft, |queue, effects| {
+            asked.push((Arc::clone(queue), effects));
         });
+        self.logged = false;
+        asked
     }
 
     /// True when no queue of the batch would refuse its share now. Each is asked under its own
@@ -217,15 +275,14 @@ impl Batch {
             .all(|target| target.queue.has_room(&target.items))
     }
 
-    /// As [`Self::flush`], but queues take what they are given even where that exceeds a limit
-    /// that others have used up since [`Self::has_room`].
-    pub fn flush_forced(&mut self, broker: &Broker, now: u64, refusals: &mut Refusals) {
+    /// Lets queues take what they are given even where that exceeds a limit that others have used up
+    /// since [`Self::has_room`].
+    pub fn force(&mut self) {
         for target in &mut self.targets {
             for item in &mut target.items {
                 item.forced = true;
             }
         }
-        self.flush(broker, now, refusals);
     }
 
     /// Gives back what an idle connection should not hold.

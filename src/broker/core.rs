@@ -10,6 +10,8 @@ use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
 use super::import::Kept;
 use super::inbox::Event;
+use super::journal::Journal;
+use super::reader::Reader;
 use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
 use super::timer::Timer;
@@ -49,6 +51,10 @@ pub struct Broker {
     pub replies: Replies,
     /// Imported objects that have no effect yet.
     pub kept: Mutex<Kept>,
+    /// The way to the commit log.
+    pub journal: Journal,
+    /// Reads for queues whose next messages lie in files.
+    pub reader: Reader,
     pub(super) timer: Timer,
     vhosts: RwLock<BTreeMap<Name, Arc<Vhost>>>,
     last_id: AtomicU64,
@@ -64,6 +70,8 @@ impl Broker {
             connections: Connections::default(),
             replies: Replies::default(),
             kept: Mutex::default(),
+            journal: Journal::default(),
+            reader: Reader::default(),
             timer: Timer::default(),
             vhosts: RwLock::default(),
             last_id: AtomicU64::new(0),

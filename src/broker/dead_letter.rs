@@ -15,9 +15,11 @@ use crate::amqp::hot::join_route;
 use crate::amqp::properties::Properties;
 use crate::amqp::table::Cursor;
 use crate::amqp::{Table, Value};
+use super::journal::draft_ops;
 use crate::limits::DEAD_LETTER_BURST;
 use crate::message::Record;
-use crate::queue::{DeadLetter, DeadReason, Effects, Incoming};
+use crate::queue::{DeadLetter, DeadReason, Effects, Incoming, MessageId};
+use crate::store::batch::Draft;
 
 /// Deaths turned into publishes before their targets are locked.
 const ROUND: usize = 256;
@@ -35,20 +37,27 @@ struct Round {
 pub type Deaths = VecDeque<(Arc<SharedQueue>, DeadLetter)>;
 
 impl Broker {
-    /// Carries out what a queue asked for after its lock was released.
+    /// Carries out what a queue asked for after its lock was released, and tells the log: within the
+    /// gate, where the queue is durable.
     pub fn carry_out(&self, queue: &Arc<SharedQueue>, effects: Effects) {
+        let mut draft = Draft::default();
+        draft_ops(&mut draft, queue.id, &effects.journal);
+        self.journal.append(draft, None);
         let mut deaths = Deaths::new();
         self.note(queue, effects, &mut deaths);
         self.bury(deaths);
     }
 
-    fn note(&self, queue: &Arc<SharedQueue>, effects: Effects, deaths: &mut Deaths) {
+    fn note(&self, queue: &Arc<SharedQueue>, mut effects: Effects, deaths: &mut Deaths) {
         deaths.extend(
             effects
                 .dead
                 .into_iter()
                 .map(|dead| (Arc::clone(queue), dead)),
         );
+        if let Some(wanted) = effects.wanted.take() {
+            self.reader.read_for(queue, wanted);
+        }
         if effects.more {
             self.timer.wake_queue(queue, 0);
         } else if let Some(at) = effects.wake_at {
@@ -58,6 +67,9 @@ impl Broker {
 
     /// Works deaths off; what exceeds a burst is left to the timer task.
     pub(super) fn bury(&self, mut deaths: Deaths) {
+        if deaths.is_empty() {
+            return;
+        }
         let mut batch = Batch::default();
         let mut done = 0;
         let now = crate::time::unix_ms();
@@ -66,45 +78,75 @@ impl Broker {
                 self.timer.bury_later(deaths);
                 return;
             }
+            // A move is one entry: gone from its source, arrived at its targets.
+            let mut draft = Draft::default();
+            let _gate = self.journal.enter();
             let mut round = Round::default();
             for _ in 0..ROUND {
                 let Some((queue, dead)) = deaths.pop_front() else {
                     break;
                 };
+                done += 1;
+                let (chunk, offset) = match self.journal.fetch(&dead.body, dead.size) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        tracing::error!("a dead letter of {} is lost: {error}", queue.subject());
+                        continue;
+                    }
+                };
                 let before = round.placed.len();
-                self.publish_death(&queue, &dead, now, &mut round, &mut batch);
+                let record = chunk.record(offset);
+                self.publish_death(&queue, &dead, &record, now, &mut round, &mut batch);
                 if dead.held.is_some() {
                     round.held.push((queue, dead, before..round.placed.len()));
+                } else if let Some(id) = dead.logged {
+                    draft.settled(queue.id, id.raw(), 1);
                 }
-                done += 1;
             }
             // A refusal by a full queue is final for at-most-once dead-lettering.
             let mut refusals = Refusals::default();
-            batch.flush_into(now, &mut refusals, |queue, effects| {
-                self.note(queue, effects, &mut deaths);
-            });
+            let asked = batch.flush_drafting(now, &mut refusals, &mut draft);
             for number in refusals.refused.into_iter().chain(refusals.gone) {
                 if let Some((_, taken)) = round.placed.get_mut(number as usize) {
                     *taken = false;
                 }
             }
-            self.settle_held(round, now);
+            let buried = self.settle_held(round, now, &mut draft);
+            self.journal.append(draft, None);
+            for (queue, id) in buried {
+                queue.buried(id);
+            }
+            for (queue, effects) in asked {
+                self.note(&queue, effects, &mut deaths);
+            }
         }
     }
 
-    /// Lets go of the dead letters that every target has; the others are tried again where they are
-    /// still wanted.
-    fn settle_held(&self, round: Round, now: u64) {
+    /// Drafts the end of the dead letters that every target has, and returns them; the others are
+    /// tried again where they are still wanted.
+    fn settle_held(
+        &self,
+        round: Round,
+        now: u64,
+        draft: &mut Draft,
+    ) -> Vec<(Arc<SharedQueue>, MessageId)> {
+        let mut buried = Vec::new();
         for (queue, mut dead, numbers) in round.held {
             let mine = round.placed.get(numbers).unwrap_or_default();
             let complete = mine.iter().all(|(_, taken)| *taken);
             dead.taken_by
                 .extend(mine.iter().filter(|(_, taken)| *taken).map(|(id, _)| *id));
             match dead.held {
-                Some(id) if complete && !dead.taken_by.is_empty() => queue.buried(id),
+                Some(id) if complete && !dead.taken_by.is_empty() => {
+                    if let Some(id) = dead.logged {
+                        draft.settled(queue.id, id.raw(), 1);
+                    }
+                    buried.push((queue, id));
+                }
                 _ => self.timer.bury_again(queue, dead, now),
             }
         }
+        buried
     }
 
     /// Puts a death into the batch, for every target that has not taken it before.
@@ -112,6 +154,7 @@ impl Broker {
         &self,
         queue: &Arc<SharedQueue>,
         dead: &DeadLetter,
+        record: &Record<'_>,
         now: u64,
         round: &mut Round,
         batch: &mut Batch,
@@ -122,7 +165,6 @@ impl Broker {
         let Some(vhost) = queue.vhost.upgrade() else {
             return;
         };
-        let record = dead.chunk.record(dead.offset);
         let Ok(properties) = Properties::read(record.properties) else {
             return;
         };
@@ -133,7 +175,7 @@ impl Broker {
             &mut headers,
             queue,
             dead.reason,
-            &record,
+            record,
             &properties,
             now / 1000,
         );
@@ -193,6 +235,7 @@ impl Broker {
                     priority: properties.priority.unwrap_or(0),
                     ttl_ms: u64::MAX,
                     publish,
+                    persistent: properties.delivery_mode == Some(2),
                     forced: false,
                 },
             );

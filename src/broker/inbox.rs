@@ -181,7 +181,8 @@ impl Inbox {
         }
     }
 
-    fn ring(&self) {
+    /// Wakes the connection's task.
+    pub fn ring(&self) {
         if !self.ringing.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
@@ -208,5 +209,11 @@ impl Inbox {
     /// Takes the consumers that wait for a visit.
     pub fn take_parked(&self) -> Vec<(Arc<SharedQueue>, ConsumerKey)> {
         std::mem::take(&mut self.mail.lock().parked)
+    }
+}
+
+impl crate::store::log::Wake for Inbox {
+    fn wake(&self) {
+        self.ring();
     }
 }

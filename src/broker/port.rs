@@ -112,6 +112,10 @@ impl Port for ConsumerPort {
         self.credit.take(no_ack)
     }
 
+    fn return_channel_credit(&self, no_ack: bool) {
+        self.credit.give_back(u32::from(!no_ack));
+    }
+
     #[inline]
     fn charge_channel(&self, count: u32) {
         self.credit.charge(count);

@@ -11,6 +11,7 @@ use crate::amqp::{Table, Value};
 use crate::exchange::{Destination, RouteInput, RouteProperties};
 use crate::ids::Name;
 use crate::limits::ROUTE_HOPS;
+use crate::queue::QueueKind;
 
 /// What a message is routed by.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,10 @@ pub struct Route {
     through: Vec<(Arc<Exchange>, u64)>,
     /// It depends on more than the routing key.
     volatile: bool,
+    /// Some queue is durable.
+    durable: bool,
+    /// Some queue is durable and keeps transient messages too.
+    keeps_all: bool,
 }
 
 impl Route {
@@ -64,9 +69,17 @@ impl Route {
             && self.queues.iter().all(|queue| !queue.is_deleted())
     }
 
+    /// True when some queue keeps a message over a restart.
+    #[inline]
+    pub fn logs(&self, persistent: bool) -> bool {
+        self.durable && (persistent || self.keeps_all)
+    }
+
     fn add(&mut self, queue: Arc<SharedQueue>) {
         // Fan-out to many queues: the list is short or the search is once per cached route.
         if !self.queues.iter().any(|known| known.id == queue.id) {
+            self.durable |= queue.durable;
+            self.keeps_all |= queue.durable && queue.settings.kind == QueueKind::Quorum;
             self.queues.push(queue);
         }
     }

@@ -14,7 +14,7 @@ use crate::message::Chunk;
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Effects, Incoming, MessageId, Queue, QueueArguments, QueueKind,
+    ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments, QueueKind,
     Status,
 };
 
@@ -88,7 +88,7 @@ impl SharedQueue {
             owner: spec.owner,
             auto_delete: spec.auto_delete,
             arguments: spec.arguments,
-            machine: Mutex::new(Queue::new(spec.settings.clone(), now)),
+            machine: Mutex::new(Queue::new(spec.settings.clone(), spec.durable, now)),
             settings: spec.settings,
             deleted: AtomicBool::new(false),
         })
@@ -135,10 +135,12 @@ impl SharedQueue {
         work: impl FnOnce(&mut Queue<ConsumerPort>, &mut Effects) -> R,
     ) -> Option<R> {
         let mut effects = Effects::default();
+        let gate = self.durable.then(|| broker.journal.enter());
         let result = self.locked_work(&mut effects, work);
         if !effects.is_empty() {
             broker.carry_out(self, effects);
         }
+        drop(gate);
         result
     }
 
@@ -180,6 +182,41 @@ impl SharedQueue {
     /// Settles runs of deliveries.
     pub fn settle(self: &Arc<Self>, broker: &Broker, runs: &[SettleRun], now: u64) {
         self.with(broker, |queue, effects| queue.settle(runs, now, effects));
+    }
+
+    /// As [`Self::settle`], but what the queue asks for, and the log must know, is left to the
+    /// caller, who is within the gate.
+    pub fn settle_drafting(&self, runs: &[SettleRun], now: u64) -> Effects {
+        let mut effects = Effects::default();
+        self.locked_work(&mut effects, |queue, effects| {
+            queue.settle(runs, now, effects);
+        });
+        effects
+    }
+
+    /// Hands in what was read for it.
+    pub(super) fn install(
+        self: &Arc<Self>,
+        broker: &Broker,
+        read: &[(MessageId, Arc<Chunk>)],
+        now: u64,
+    ) {
+        self.with(broker, |queue, effects| queue.install(read, now, effects));
+    }
+
+    /// Lets go of bodies that lie in files as well.
+    pub fn shed(&self, all: bool) {
+        self.locked_work(&mut Effects::default(), |queue, _| queue.shed(all));
+    }
+
+    /// Shows the messages, for a checkpoint.
+    pub fn look<R>(&self, look: impl FnOnce(&Queue<ConsumerPort>) -> R) -> R {
+        look(&self.machine.lock())
+    }
+
+    /// Takes over messages that the store has found, before anybody connects.
+    pub fn restore(&self, contents: Contents) {
+        self.machine.lock().restore(contents);
     }
 
     /// Serves a consumer that was passed over.
@@ -227,12 +264,34 @@ impl SharedQueue {
 
     /// `basic.get`. The outer `None`: the queue is deleted.
     pub fn get(self: &Arc<Self>, broker: &Broker, no_ack: bool, now: u64) -> Option<Option<Taken>> {
-        self.with(broker, |queue, effects| queue.get(no_ack, now, effects))
+        loop {
+            let mut effects = Effects::default();
+            let gate = self.durable.then(|| broker.journal.enter());
+            let taken = self.locked_work(&mut effects, |queue, effects| {
+                queue.get(no_ack, now, effects)
+            });
+            let wanted = effects.wanted.take();
+            if !effects.is_empty() {
+                broker.carry_out(self, effects);
+            }
+            drop(gate);
+            let Some(wanted) = wanted else {
+                return taken;
+            };
+            // What comes next lies in a file: read it here, which is what the client waits for.
+            match broker.read_wanted(&wanted) {
+                Ok(read) => self.install(broker, &read, now),
+                Err(error) => {
+                    tracing::error!("{}: {error}", self.subject());
+                    return Some(None);
+                }
+            }
+        }
     }
 
     /// Drops every ready message.
     pub fn purge(self: &Arc<Self>, broker: &Broker) -> Option<u64> {
-        self.with(broker, |queue, _| queue.purge())
+        self.with(broker, |queue, effects| queue.purge(effects))
     }
 
     /// A target has the dead letter that was held here.
@@ -286,7 +345,7 @@ impl SharedQueue {
             .into_iter()
             .map(|(_, port)| port)
             .collect();
-        *machine = Queue::new(QueueArguments::default(), 0);
+        *machine = Queue::new(QueueArguments::default(), false, 0);
         Some(Ok((status.ready, consumers)))
     }
 }

@@ -188,6 +188,7 @@ impl Timer {
             match work {
                 Work::Expire => {
                     let mut effects = Effects::default();
+                    let _gate = broker.journal.enter();
                     queue.tick(now, &mut effects);
                     broker.carry_out(&queue, effects);
                 }

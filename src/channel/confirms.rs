@@ -40,9 +40,14 @@ impl Confirms {
         self.refused.insert(number);
     }
 
-    /// Every publish issued so far has its outcome: taken, unless refused.
-    pub fn decide_all(&mut self) {
-        self.decided = self.issued;
+    /// The last number given out.
+    pub fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// Every publish up to `number` has its outcome: taken, unless refused.
+    pub fn decide(&mut self, number: u64) {
+        self.decided = self.decided.max(number.min(self.issued));
     }
 
     /// True when [`Self::emit`] has something to write.
@@ -55,28 +60,32 @@ impl Confirms {
         if !self.pending() {
             return;
         }
-        for (first, last) in self.refused.take() {
-            for tag in first..=last {
-                write(Confirm {
-                    tag,
-                    multiple: false,
-                    nack: true,
-                });
-            }
-            if last == self.decided {
-                self.decided = first - 1;
-            }
-        }
-        if self.decided > self.written {
-            let multiple = self.decided > self.written + 1;
+        let mut nacked = Vec::new();
+        while let Some(tag) = self.refused.first().filter(|tag| *tag <= self.decided) {
+            self.refused.remove(tag);
+            nacked.push(tag);
             write(Confirm {
-                tag: self.decided,
-                multiple,
+                tag,
+                multiple: false,
+                nack: true,
+            });
+        }
+        // The acknowledgement ends below the refused ones at the end.
+        let mut last = self.decided;
+        for tag in nacked.into_iter().rev() {
+            if tag != last {
+                break;
+            }
+            last -= 1;
+        }
+        if last > self.written {
+            write(Confirm {
+                tag: last,
+                multiple: last > self.written + 1,
                 nack: false,
             });
         }
-        self.written = self.issued;
-        self.decided = self.issued;
+        self.written = self.decided;
     }
 }
 
@@ -95,13 +104,13 @@ mod tests {
         let mut confirms = Confirms::default();
         assert_eq!(emitted(&mut confirms), []);
         confirms.issue();
-        confirms.decide_all();
+        confirms.decide(u64::MAX);
         assert_eq!(emitted(&mut confirms), [(1, false, false)]);
         for _ in 0..9 {
             confirms.issue();
         }
         confirms.refuse(4);
-        confirms.decide_all();
+        confirms.decide(u64::MAX);
         assert_eq!(
             emitted(&mut confirms),
             [(4, false, true), (10, true, false)]
@@ -110,7 +119,7 @@ mod tests {
         confirms.issue();
         confirms.refuse(11);
         confirms.refuse(12);
-        confirms.decide_all();
+        confirms.decide(u64::MAX);
         assert_eq!(
             emitted(&mut confirms),
             [(11, false, true), (12, false, true)]

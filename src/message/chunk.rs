@@ -4,10 +4,11 @@
 //! when the last queue and the last delivery let go of it; a queue's index copies the survivors of
 //! mostly dead blocks out ([`crate::queue::block::Block::thin`]).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::record::Record;
+use super::stored::Home;
 
 /// Octets held by all chunks of the process: the memory budget's largest part.
 static HELD: AtomicI64 = AtomicI64::new(0);
@@ -21,6 +22,8 @@ pub fn bytes_held() -> u64 {
 #[derive(Debug)]
 pub struct Chunk {
     data: Box<[u8]>,
+    /// Where the same octets lie at rest, once they do.
+    home: OnceLock<Home>,
 }
 
 impl Chunk {
@@ -28,7 +31,31 @@ impl Chunk {
     pub fn new(data: Vec<u8>) -> Arc<Self> {
         let data = data.into_boxed_slice();
         HELD.fetch_add(i64::try_from(data.len()).unwrap_or(0), Ordering::Relaxed);
-        Arc::new(Self { data })
+        Arc::new(Self {
+            data,
+            home: OnceLock::new(),
+        })
+    }
+
+    /// A chunk that was read from its home.
+    pub fn loaded(data: Vec<u8>, home: Home) -> Arc<Self> {
+        let chunk = Self::new(data);
+        chunk.set_home(home);
+        chunk
+    }
+
+    /// Where its octets lie at rest; `None` while they are in memory only.
+    #[inline]
+    pub fn home(&self) -> Option<&Home> {
+        self.home.get()
+    }
+
+    /// Says where its octets lie; only the first time counts.
+    pub fn set_home(&self, home: Home) {
+        let file = Arc::clone(&home.file);
+        if self.home.set(home).is_ok() {
+            file.count_live(i64::try_from(self.data.len()).unwrap_or(i64::MAX));
+        }
     }
 
     /// A copy of `data` in a chunk of exactly its size.
@@ -52,9 +79,10 @@ impl Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        HELD.fetch_sub(
-            i64::try_from(self.data.len()).unwrap_or(0),
-            Ordering::Relaxed,
-        );
+        let len = i64::try_from(self.data.len()).unwrap_or(0);
+        HELD.fetch_sub(len, Ordering::Relaxed);
+        if let Some(home) = self.home.get() {
+            home.file.count_live(-len);
+        }
     }
 }

@@ -4,7 +4,9 @@
 pub mod chunk;
 pub mod held;
 pub mod record;
+pub mod stored;
 
 pub use chunk::Chunk;
 pub use held::Held;
 pub use record::Record;
+pub use stored::{Body, Home, StoredFile};

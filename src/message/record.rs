@@ -62,6 +62,26 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// Octets of the record that starts here, as far as these tell: at least those it takes to
+    /// tell more.
+    pub fn length(bytes: &[u8]) -> usize {
+        let Some((prefix, _)) = bytes.split_first_chunk::<PREFIX>() else {
+            return PREFIX;
+        };
+        let [b0, b1, b2, b3, p0, p1, p2, p3, r0, r1] = *prefix;
+        let route = u16::from_le_bytes([r0, r1]);
+        let before_body =
+            PREFIX + usize::from(route & !HIDDEN) + u32::from_le_bytes([p0, p1, p2, p3]) as usize;
+        let body = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
+        if route & HIDDEN == 0 {
+            return before_body + body;
+        }
+        match bytes.get(before_body..).and_then(<[u8]>::first_chunk::<4>) {
+            Some(len) => before_body + 4 + u32::from_le_bytes(*len) as usize + body,
+            None => before_body + 4,
+        }
+    }
+
     /// The exchange it was published to.
     pub fn exchange(&self) -> &'a [u8] {
         split_route(self.route).0

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::limits::BLOCK_ENTRIES;
-use crate::message::Chunk;
+use crate::message::{Body, Chunk, Home};
 
 /// Octets held by the indexes of all queues of the process.
 static HELD: AtomicI64 = AtomicI64::new(0);
@@ -36,6 +36,7 @@ const SETTLED: u8 = 2;
 const STATE: u8 = 3;
 const REDELIVERED: u8 = 4;
 const COUNTED: u8 = 8;
+const LOGGED: u8 = 16;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -55,11 +56,62 @@ impl Entry {
     }
 }
 
-/// One chunk that entries of the block point into.
+/// Where the records of some entries can be had.
+#[derive(Debug)]
+enum Source {
+    /// Nobody asks any more.
+    Gone,
+    Held(Arc<Chunk>),
+    /// Offsets are relative to this place.
+    Stored(Home),
+}
+
+impl Source {
+    fn held(&self) -> Option<&Arc<Chunk>> {
+        match self {
+            Self::Held(chunk) => Some(chunk),
+            _ => None,
+        }
+    }
+
+    fn is_chunk(&self, chunk: &Arc<Chunk>) -> bool {
+        self.held().is_some_and(|held| Arc::ptr_eq(held, chunk))
+    }
+
+    /// The place of the record at `offset`, unless it is in memory only.
+    fn home(&self, offset: u32) -> Option<Home> {
+        match self {
+            Self::Gone => None,
+            Self::Held(chunk) => chunk.home().map(|home| home.at(offset)),
+            Self::Stored(home) => Some(home.at(offset)),
+        }
+    }
+}
+
+/// One chunk, or one run of a file, that entries of the block point into.
 #[derive(Debug)]
 struct Slot {
-    chunk: Option<Arc<Chunk>>,
+    source: Source,
     live: u32,
+}
+
+impl Slot {
+    /// One of its messages, of `size` octets, is gone.
+    #[inline]
+    fn settle(&mut self, size: u32) {
+        self.live -= 1;
+        if let Source::Stored(home) = &self.source {
+            home.file.count_live(-stored_bytes(size));
+        }
+        if self.live == 0 {
+            self.source = Source::Gone;
+        }
+    }
+}
+
+/// What a stored message counts in its file: its body, and about as much around it as usual.
+fn stored_bytes(size: u32) -> i64 {
+    i64::from(size) + 64
 }
 
 /// Records from here on are never copied out: a chunk of theirs holds hardly anything else, and
@@ -85,6 +137,32 @@ pub struct Meta {
     pub count: u32,
     /// When it expires, in milliseconds since the epoch; `u64::MAX` is never.
     pub expires_at: u64,
+    /// The log knows it, and is told what becomes of it.
+    pub logged: bool,
+}
+
+/// What a message was that is now settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// Where it stood.
+    pub state: State,
+    /// Octets of its body.
+    pub size: u32,
+    /// The log knows it.
+    pub logged: bool,
+}
+
+/// A message that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arriving {
+    /// Offset of its record in its chunk.
+    pub offset: u32,
+    /// Octets of its body.
+    pub size: u32,
+    /// When it expires, in milliseconds since the epoch; `u64::MAX` is never.
+    pub expires_at: u64,
+    /// The log knows it.
+    pub logged: bool,
 }
 
 /// Consecutive messages of one level.
@@ -160,19 +238,65 @@ impl Block {
 
     /// Appends a ready message; the block must not be full.
     #[inline]
-    pub fn push(&mut self, chunk: &Arc<Chunk>, offset: u32, size: u32, expires_at: u64) {
-        let current = self.slots.last_mut().filter(|slot| {
-            slot.chunk
-                .as_ref()
-                .is_some_and(|held| Arc::ptr_eq(held, chunk))
-        });
+    pub fn push(&mut self, chunk: &Arc<Chunk>, message: Arriving) {
+        let current = self
+            .slots
+            .last_mut()
+            .filter(|slot| slot.source.is_chunk(chunk));
         match current {
             Some(slot) => slot.live += 1,
             None => self.slots.push(Slot {
-                chunk: Some(Arc::clone(chunk)),
+                source: Source::Held(Arc::clone(chunk)),
                 live: 1,
             }),
         }
+        self.append(message);
+    }
+
+    /// Appends a ready message that lies in a file; the block must not be full.
+    pub fn push_stored(&mut self, home: &Home, message: Arriving) {
+        home.file.count_live(stored_bytes(message.size));
+        let near = |slot: &Slot| match &slot.source {
+            Source::Stored(known) if Arc::ptr_eq(&known.file, &home.file) => {
+                home.offset.checked_sub(known.offset)
+            }
+            _ => None,
+        };
+        let offset = match self.slots.last_mut() {
+            Some(slot) if near(slot).is_some() => {
+                slot.live += 1;
+                near(slot).unwrap_or(0)
+            }
+            _ => {
+                self.slots.push(Slot {
+                    source: Source::Stored(home.clone()),
+                    live: 1,
+                });
+                0
+            }
+        };
+        self.append(Arriving { offset, ..message });
+    }
+
+    /// Leaves out numbers up to `number`: they were never used, or are settled.
+    pub fn skip_to(&mut self, number: u64) {
+        let Ok(span) = u32::try_from(number.saturating_sub(self.base)) else {
+            return;
+        };
+        if span > self.span && self.positions.is_empty() {
+            self.positions = (0..self.entries.len() as u16).collect();
+        }
+        self.span = self.span.max(span);
+    }
+
+    #[inline]
+    fn append(&mut self, message: Arriving) {
+        let Arriving {
+            offset,
+            size,
+            expires_at,
+            logged,
+        } = message;
         // At most BLOCK_ENTRIES slots, one per entry.
         let slot = (self.slots.len() - 1) as u16;
         if expires_at != u64::MAX || !self.expiries.is_empty() {
@@ -185,8 +309,12 @@ impl Block {
             offset,
             size,
             slot,
-            flags: 0,
+            flags: if logged { LOGGED } else { 0 },
         });
+        if !self.positions.is_empty() {
+            // A block spans at most BLOCK_ENTRIES numbers.
+            self.positions.push(self.span as u16);
+        }
         if grows {
             self.count();
         }
@@ -212,32 +340,131 @@ impl Block {
         self.positions.get(index).copied().unwrap_or(index as u16)
     }
 
-    /// The chunk and the facts of message `number`, unless it is settled.
+    /// The chunk of message `number`, if it is in memory.
     #[inline]
-    pub fn get(&self, number: u64) -> Option<(&Arc<Chunk>, Meta)> {
+    pub fn chunk(&self, number: u64) -> Option<&Arc<Chunk>> {
+        let entry = self.entries.get(self.index(number)?)?;
+        self.slots.get(usize::from(entry.slot))?.source.held()
+    }
+
+    /// Where the record of message `number` can be had.
+    pub fn body(&self, number: u64) -> Option<Body> {
+        let entry = self.entries.get(self.index(number)?)?;
+        match &self.slots.get(usize::from(entry.slot))?.source {
+            Source::Gone => None,
+            Source::Held(chunk) => Some(Body::Held(Arc::clone(chunk), entry.offset)),
+            Source::Stored(home) => Some(Body::Stored(home.at(entry.offset))),
+        }
+    }
+
+    /// Where the record of message `number` lies at rest.
+    pub fn home(&self, number: u64) -> Option<Home> {
+        let entry = self.entries.get(self.index(number)?)?;
+        self.slots
+            .get(usize::from(entry.slot))?
+            .source
+            .home(entry.offset)
+    }
+
+    /// Gives message `number`, which lies in a file, the chunk that was read from there.
+    pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
+        let Some(index) = self.index(number) else {
+            return;
+        };
+        let (Some(entry), Some(read)) = (self.entries.get(index).copied(), chunk.home()) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(usize::from(entry.slot)) else {
+            return;
+        };
+        let Source::Stored(home) = &slot.source else {
+            return;
+        };
+        if entry.state() == State::Settled || !Arc::ptr_eq(&home.file, &read.file) {
+            return;
+        }
+        let Some(offset) = (home.offset + entry.offset).checked_sub(read.offset) else {
+            return;
+        };
+        slot.settle(entry.size);
+        let found = self.slots.iter().rposition(|s| s.source.is_chunk(chunk));
+        let free = || self.slots.iter().position(|s| s.live == 0);
+        let at = match found.or_else(free) {
+            Some(at) => at,
+            None => {
+                self.slots.push(Slot {
+                    source: Source::Gone,
+                    live: 0,
+                });
+                self.slots.len() - 1
+            }
+        };
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.source = Source::Held(Arc::clone(chunk));
+            slot.live += 1;
+        }
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.offset = offset;
+            // Live entries have a slot each at most, and others' slots are used again.
+            entry.slot = at as u16;
+        }
+    }
+
+    /// Lets go of every chunk that lies in a file as well.
+    pub fn shed(&mut self) {
+        let mut shed = false;
+        let mut sizes = Vec::new();
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            let Some(home) = slot.source.held().and_then(|chunk| chunk.home()) else {
+                continue;
+            };
+            slot.source = Source::Stored(home.clone());
+            shed = true;
+            sizes.resize(at + 1, None);
+            if let Some(size) = sizes.last_mut() {
+                *size = Some(0i64);
+            }
+        }
+        if !shed {
+            return;
+        }
+        for entry in &self.entries {
+            if entry.state() != State::Settled
+                && let Some(Some(size)) = sizes.get_mut(usize::from(entry.slot))
+            {
+                *size += stored_bytes(entry.size);
+            }
+        }
+        for (slot, size) in self.slots.iter().zip(sizes) {
+            if let (Source::Stored(home), Some(size)) = (&slot.source, size) {
+                home.file.count_live(size);
+            }
+        }
+    }
+
+    /// The facts of message `number`, unless it is settled.
+    #[inline]
+    pub fn get(&self, number: u64) -> Option<Meta> {
         let index = self.index(number)?;
         let entry = *self.entries.get(index)?;
         let state = entry.state();
         if state == State::Settled {
             return None;
         }
-        let chunk = self.slots.get(usize::from(entry.slot))?.chunk.as_ref()?;
         let count = if entry.flags & COUNTED == 0 {
             0
         } else {
             self.counts.get(&self.position(index)).copied().unwrap_or(0)
         };
-        Some((
-            chunk,
-            Meta {
-                offset: entry.offset,
-                size: entry.size,
-                state,
-                redelivered: entry.flags & REDELIVERED != 0,
-                count,
-                expires_at: self.expiries.get(index).copied().unwrap_or(u64::MAX),
-            },
-        ))
+        Some(Meta {
+            offset: entry.offset,
+            size: entry.size,
+            state,
+            redelivered: entry.flags & REDELIVERED != 0,
+            count,
+            expires_at: self.expiries.get(index).copied().unwrap_or(u64::MAX),
+            logged: entry.flags & LOGGED != 0,
+        })
     }
 
     /// The first ready number at or after `from`.
@@ -309,7 +536,9 @@ impl Block {
             let Some(slot) = self.slots.get_mut(usize::from(entry.slot)) else {
                 break;
             };
-            let Some(chunk) = &slot.chunk else { break };
+            let Source::Held(chunk) = &slot.source else {
+                break;
+            };
             let returns = if entry.flags & COUNTED == 0 {
                 0
             } else {
@@ -325,14 +554,12 @@ impl Block {
                     redelivered: entry.flags & REDELIVERED != 0,
                     count: returns,
                     expires_at,
+                    logged: entry.flags & LOGGED != 0,
                 },
             );
             if settle {
                 entry.flags = SETTLED;
-                slot.live -= 1;
-                if slot.live == 0 {
-                    slot.chunk = None;
-                }
+                slot.settle(entry.size);
             } else {
                 entry.flags |= UNACKED;
             }
@@ -388,9 +615,9 @@ impl Block {
         }
     }
 
-    /// Takes the message out. Returns its former state and its body's size.
+    /// Takes the message out. Returns what it was.
     #[inline]
-    pub fn settle(&mut self, number: u64) -> Option<(State, u32)> {
+    pub fn settle(&mut self, number: u64) -> Option<Settled> {
         let index = self.index(number)?;
         let entry = self.entries.get_mut(index)?;
         let state = entry.state();
@@ -399,16 +626,18 @@ impl Block {
             State::Ready => self.ready -= 1,
             State::Unacked => {}
         }
+        let logged = entry.flags & LOGGED != 0;
         entry.flags = SETTLED;
         self.live -= 1;
         let (slot, size) = (usize::from(entry.slot), entry.size);
         if let Some(slot) = self.slots.get_mut(slot) {
-            slot.live -= 1;
-            if slot.live == 0 {
-                slot.chunk = None;
-            }
+            slot.settle(size);
         }
-        Some((state, size))
+        Some(Settled {
+            state,
+            size,
+            logged,
+        })
     }
 
     /// Numbers of ready messages that expire at or before `now`; tightens the earliest expiry.
@@ -444,39 +673,46 @@ impl Block {
         let mut entries = Vec::with_capacity(self.live as usize);
         let mut positions = Vec::with_capacity(self.live as usize);
         let mut expiries = Vec::new();
+        // What lies in a file need not be copied to be let go.
+        self.shed();
         // Slot 0 of the new list is the copy; chunks that are large for what they hold stay shared.
         kept_slots.push(Slot {
-            chunk: None,
+            source: Source::Gone,
             live: 0,
         });
         for (index, entry) in self.entries.iter().enumerate() {
             if entry.state() == State::Settled {
                 continue;
             }
-            let Some(chunk) = self
-                .slots
-                .get(usize::from(entry.slot))
-                .and_then(|s| s.chunk.as_ref())
-            else {
+            let Some(slot) = self.slots.get(usize::from(entry.slot)) else {
                 continue;
             };
-            let record = chunk.record(entry.offset);
             let mut entry = *entry;
-            let small = record.len() < COPIED_SMALLER_THAN;
-            if small && (record.len() < 4096 || record.len() * 4 < chunk.bytes().len()) {
+            // A logged message will have a home: its chunk is shed then, while a copy has none.
+            let chunk = slot.source.held().filter(|_| entry.flags & LOGGED == 0);
+            let copied = chunk
+                .map(|chunk| chunk.record(entry.offset))
+                .filter(|record| {
+                    let len = record.len();
+                    let whole = chunk.map_or(0, |chunk| chunk.bytes().len());
+                    len < COPIED_SMALLER_THAN && (len < 4096 || len * 4 < whole)
+                });
+            if let Some(record) = copied {
                 entry.offset = u32::try_from(data.len()).unwrap_or(u32::MAX);
                 entry.slot = 0;
                 record.write(&mut data);
             } else {
                 let fresh = kept_slots.len() as u16;
-                let slot = *moved.entry(entry.slot).or_insert(fresh);
-                if slot == fresh {
-                    kept_slots.push(Slot {
-                        chunk: Some(Arc::clone(chunk)),
-                        live: 0,
-                    });
+                let place = *moved.entry(entry.slot).or_insert(fresh);
+                if place == fresh {
+                    let source = match &slot.source {
+                        Source::Gone => continue,
+                        Source::Held(chunk) => Source::Held(Arc::clone(chunk)),
+                        Source::Stored(home) => Source::Stored(home.clone()),
+                    };
+                    kept_slots.push(Slot { source, live: 0 });
                 }
-                entry.slot = slot;
+                entry.slot = place;
             }
             if let Some(slot) = kept_slots.get_mut(usize::from(entry.slot)) {
                 slot.live += 1;
@@ -488,7 +724,7 @@ impl Block {
             entries.push(entry);
         }
         if let Some(first) = kept_slots.first_mut().filter(|slot| slot.live > 0) {
-            first.chunk = Some(Chunk::new(data));
+            first.source = Source::Held(Chunk::new(data));
         }
         self.counts
             .retain(|position, _| positions.binary_search(position).is_ok());
@@ -543,6 +779,13 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        for entry in &self.entries {
+            if entry.state() != State::Settled
+                && let Some(slot) = self.slots.get_mut(usize::from(entry.slot))
+            {
+                slot.settle(entry.size);
+            }
+        }
         HELD.fetch_sub(self.counted, Ordering::Relaxed);
     }
 }

@@ -24,6 +24,8 @@ pub trait Port {
     fn take_channel_credit(&self, no_ack: bool) -> bool;
     /// Counts deliveries beyond the one that was taken, in a run without a limit.
     fn charge_channel(&self, count: u32);
+    /// Gives back the delivery that was taken from the channel's limit.
+    fn return_channel_credit(&self, no_ack: bool);
     /// True when the channel's consumers share no limit.
     fn channel_is_unlimited(&self) -> bool;
     /// Asks to be called back once there is room for more than `cost` octets, which are staged.
@@ -432,6 +434,13 @@ impl<P: Port> Consumers<P> {
         };
         stage.staged.push(turn.slot, turn.key, chunk, item, size);
         stage.staged.cost < turn.room
+    }
+
+    /// The turn comes to nothing: what it took from the channel's limit goes back.
+    pub fn decline(&mut self, turn: Turn) {
+        if let Some(consumer) = self.all.get(turn.key) {
+            consumer.port.return_channel_credit(turn.no_ack);
+        }
     }
 
     /// The turn took `count` messages, which its consumer has to acknowledge.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::block::Meta;
+use super::block::{Arriving, Meta, Settled};
 use super::level::{Level, Totals};
-use crate::message::Chunk;
+use crate::message::{Body, Chunk, Home};
 
 /// A message of a queue: its priority in the top eight bits, its number within the priority below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +17,8 @@ pub struct MessageId(u64);
 const NUMBER_BITS: u32 = 56;
 
 impl MessageId {
-    fn new(priority: u8, number: u64) -> Self {
+    /// The id of number `number` of a priority.
+    pub fn new(priority: u8, number: u64) -> Self {
         Self(u64::from(priority) << NUMBER_BITS | number)
     }
 
@@ -26,7 +27,8 @@ impl MessageId {
         (self.0 >> NUMBER_BITS) as u8
     }
 
-    fn number(self) -> u64 {
+    /// The number within the priority.
+    pub fn number(self) -> u64 {
         self.0 & ((1 << NUMBER_BITS) - 1)
     }
 
@@ -98,20 +100,13 @@ impl Contents {
 
     /// Appends a message to its priority.
     #[inline]
-    pub fn push(
-        &mut self,
-        priority: u8,
-        chunk: &Arc<Chunk>,
-        offset: u32,
-        size: u32,
-        expires_at: u64,
-    ) -> MessageId {
+    pub fn push(&mut self, priority: u8, chunk: &Arc<Chunk>, message: Arriving) -> MessageId {
         let level = if priority == 0 {
             &mut self.base
         } else {
             self.higher.entry(priority).or_default()
         };
-        MessageId::new(priority, level.push(chunk, offset, size, expires_at))
+        MessageId::new(priority, level.push(chunk, message))
     }
 
     /// The message that leaves next: highest priority first.
@@ -125,10 +120,76 @@ impl Contents {
         self.base.head().map(|number| MessageId::new(0, number))
     }
 
-    /// The chunk and the facts of a live message.
+    /// The facts of a live message.
     #[inline]
-    pub fn get(&self, id: MessageId) -> Option<(&Arc<Chunk>, Meta)> {
+    pub fn get(&self, id: MessageId) -> Option<Meta> {
         self.level(id.priority())?.get(id.number())
+    }
+
+    /// The chunk of a live message, if it is in memory.
+    #[inline]
+    pub fn chunk(&self, id: MessageId) -> Option<&Arc<Chunk>> {
+        self.level(id.priority())?.chunk(id.number())
+    }
+
+    /// Where the record of a live message can be had.
+    pub fn body(&self, id: MessageId) -> Option<Body> {
+        self.level(id.priority())?.body(id.number())
+    }
+
+    /// The levels in use, by priority.
+    pub fn levels(&self) -> impl Iterator<Item = (u8, &Level)> {
+        let higher = self
+            .higher
+            .iter()
+            .map(|(priority, level)| (*priority, level));
+        std::iter::once((0, &self.base)).chain(higher)
+    }
+
+    /// The level of a priority, made if it is not there.
+    pub fn level_made(&mut self, priority: u8) -> &mut Level {
+        if priority == 0 {
+            &mut self.base
+        } else {
+            self.higher.entry(priority).or_default()
+        }
+    }
+
+    /// Lets go of what lies in files as well: see [`Level::shed`].
+    pub fn shed(&mut self, all: bool) {
+        self.base.shed(all);
+        self.higher.values_mut().for_each(|level| level.shed(all));
+    }
+
+    /// Ready messages that leave next and lie in files: at most `octets`, at most `most`.
+    pub fn wanted(&mut self, octets: u64, most: usize) -> Vec<(MessageId, Home, u32)> {
+        let mut found = Vec::new();
+        let mut ids = Vec::new();
+        let levels = self
+            .higher
+            .iter_mut()
+            .rev()
+            .map(|(priority, level)| (*priority, level))
+            .chain(std::iter::once((0, &mut self.base)));
+        for (priority, level) in levels {
+            level.wanted(octets, most - ids.len(), &mut found);
+            ids.extend(
+                found
+                    .drain(..)
+                    .map(|(number, home, size)| (MessageId::new(priority, number), home, size)),
+            );
+            if !ids.is_empty() {
+                break;
+            }
+        }
+        ids
+    }
+
+    /// Gives a message the chunk that was read for it.
+    pub fn install(&mut self, id: MessageId, chunk: &Arc<Chunk>) {
+        if let Some(level) = self.level_mut(id.priority()) {
+            level.install(id.number(), chunk);
+        }
     }
 
     /// Delivers a run of ready messages in order, where there are no priorities to look at; returns
@@ -158,30 +219,29 @@ impl Contents {
         }
     }
 
-    /// Takes a message out for good: acknowledged, expired, dropped. False when it was gone.
+    /// Takes a message out for good: acknowledged, expired, dropped. `None` when it was gone.
     #[inline]
-    pub fn settle(&mut self, id: MessageId) -> bool {
-        self.level_mut(id.priority())
-            .is_some_and(|level| level.settle(id.number()))
+    pub fn settle(&mut self, id: MessageId) -> Option<Settled> {
+        self.level_mut(id.priority())?.settle(id.number())
     }
 
-    /// Puts an unacknowledged message back. `redelivered` sets the flag, `count` adds a return,
-    /// `to_end` puts it behind everything that is there now.
-    pub fn give_back(
+    /// Puts an unacknowledged message back to its place. `redelivered` sets the flag, `count` adds a
+    /// return.
+    pub fn give_back(&mut self, id: MessageId, redelivered: bool, count: bool) -> bool {
+        self.level_mut(id.priority())
+            .is_some_and(|level| level.give_back(id.number(), redelivered, count))
+    }
+
+    /// Puts an unacknowledged message behind everything that is there now, under a new id.
+    pub fn give_back_at_end(
         &mut self,
         id: MessageId,
         redelivered: bool,
         count: bool,
-        to_end: bool,
-    ) -> bool {
-        let Some(level) = self.level_mut(id.priority()) else {
-            return false;
-        };
-        if to_end {
-            level.give_back_at_end(id.number(), redelivered, count)
-        } else {
-            level.give_back(id.number(), redelivered, count)
-        }
+    ) -> Option<MessageId> {
+        let level = self.level_mut(id.priority())?;
+        let number = level.give_back_at_end(id.number(), redelivered, count)?;
+        Some(MessageId::new(id.priority(), number))
     }
 
     /// Ready messages due at `now`, at most `most`.

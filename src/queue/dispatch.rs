@@ -1,13 +1,19 @@
 //! Departure: the head of the queue meets the consumer whose turn it is.
 
+use std::sync::Arc;
+
 use super::consumers::{Delivery, Port};
-use super::effects::Effects;
+use super::contents::MessageId;
+use super::effects::{Effects, Op, Wanted};
 use super::serving::Queue;
-use crate::limits::DROPS_PER_HOLD;
+use crate::limits::{DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES};
+use crate::message::Chunk;
 
 impl<P: Port> Queue<P> {
     /// Delivers as long as there is a ready message and a consumer that can take one.
     pub fn dispatch(&mut self, now: u64, effects: &mut Effects) {
+        // The last message that was delivered for the first time, for the log.
+        let mut seen: Option<MessageId> = None;
         while self.contents.ready() > 0 {
             // What has expired leaves before anybody is asked.
             if self.expiring && self.live_head(now, DROPS_PER_HOLD, effects).is_none() {
@@ -25,12 +31,23 @@ impl<P: Port> Queue<P> {
             let mut taken = contents.take_run(turn.most, now, turn.no_ack, |id, chunk, meta| {
                 let delivery = Delivery::new(id, meta.offset, meta.redelivered, meta.count);
                 counters.redelivered += u64::from(meta.redelivered);
+                if meta.logged {
+                    if turn.no_ack {
+                        effects.settled(id);
+                    } else if !meta.redelivered {
+                        note_seen(&mut seen, id, effects);
+                    }
+                }
                 consumers.stage(turn, chunk, delivery, meta.size)
             });
             if taken == 0 {
                 // Returned messages, priorities, thinned blocks: one by one.
                 let Some(id) = contents.head() else { break };
-                let Some((chunk, meta)) = contents.get(id) else {
+                let Some(meta) = contents.get(id) else { break };
+                let Some(chunk) = contents.chunk(id) else {
+                    // The turn stays with its consumer; reading begins in any case.
+                    consumers.decline(turn);
+                    self.want(effects);
                     break;
                 };
                 let delivery = Delivery::new(id, meta.offset, meta.redelivered, meta.count);
@@ -38,8 +55,14 @@ impl<P: Port> Queue<P> {
                 consumers.stage(turn, chunk, delivery, meta.size);
                 if turn.no_ack {
                     contents.settle(id);
+                    if meta.logged {
+                        effects.settled(id);
+                    }
                 } else {
                     contents.deliver(id);
+                    if meta.logged && !meta.redelivered {
+                        note_seen(&mut seen, id, effects);
+                    }
                 }
                 taken = 1;
             }
@@ -48,6 +71,44 @@ impl<P: Port> Queue<P> {
                 consumers.owe(turn, taken);
             }
         }
+        if let Some(up_to) = seen {
+            effects.journal.push(Op::Delivered { up_to });
+        }
         self.consumers.flush();
     }
+
+    /// Asks for what leaves next, unless that is being read already.
+    pub(super) fn want(&mut self, effects: &mut Effects) {
+        if self.reading {
+            return;
+        }
+        let messages = self.contents.wanted(READ_AHEAD, READ_AHEAD_MESSAGES);
+        if !messages.is_empty() {
+            self.reading = true;
+            effects.wanted = Some(Wanted { messages });
+        }
+    }
+
+    /// What was wanted has been read, or cannot be; serves the consumers.
+    pub fn install(
+        &mut self,
+        read: &[(MessageId, Arc<Chunk>)],
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        self.reading = false;
+        for (id, chunk) in read {
+            self.contents.install(*id, chunk);
+        }
+        self.dispatch(now, effects);
+    }
+}
+
+/// Notes a first delivery: the log hears of the last one of each priority.
+#[inline]
+fn note_seen(seen: &mut Option<MessageId>, id: MessageId, effects: &mut Effects) {
+    if let Some(last) = seen.filter(|last| last.priority() != id.priority()) {
+        effects.journal.push(Op::Delivered { up_to: last });
+    }
+    *seen = Some(id);
 }

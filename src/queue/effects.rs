@@ -1,9 +1,7 @@
 //! What a queue asks of its caller, to be carried out after the queue's lock is released.
 
-use std::sync::Arc;
-
 use super::contents::MessageId;
-use crate::message::Chunk;
+use crate::message::{Body, Home};
 
 /// Why a message is dead; the words stand in `x-death`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +33,12 @@ impl DeadReason {
 pub struct DeadLetter {
     /// Why.
     pub reason: DeadReason,
-    /// Where its record lies.
-    pub chunk: Arc<Chunk>,
-    /// Offset of the record.
-    pub offset: u32,
+    /// Where its record can be had.
+    pub body: Body,
+    /// Octets of its body.
+    pub size: u32,
+    /// The message, where the log is told that it left: together with its arrival elsewhere.
+    pub logged: Option<MessageId>,
     /// Returns counted so far; the `x-delivery-count` it carried.
     pub count: u32,
     /// The message, where it stays at its source until a target has it (at-least-once).
@@ -47,6 +47,60 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Queues that have taken it in earlier attempts, by id: they do not get it twice.
     pub taken_by: Vec<u64>,
+}
+
+/// What the log is told of a queue's messages. Carried out again, in order, they give the same
+/// contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// Messages with consecutive ids are gone.
+    Settled {
+        /// The first of them.
+        first: MessageId,
+        /// How many.
+        len: u32,
+    },
+    /// A message came back for the `count`th time.
+    Returned {
+        /// The message.
+        id: MessageId,
+        /// Returns so far.
+        count: u32,
+    },
+    /// A message came back and stands at the end now, under a new id.
+    Moved {
+        /// Its id until now.
+        from: MessageId,
+        /// Its id from now on.
+        to: MessageId,
+        /// Returns so far.
+        count: u32,
+    },
+    /// Messages of a priority have been delivered up to this one.
+    Delivered {
+        /// The last of them.
+        up_to: MessageId,
+    },
+}
+
+/// Consecutive messages of a batch that the log has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// The id of the first.
+    pub first: MessageId,
+    /// Its place in the batch that was handed in.
+    pub item: u32,
+    /// How many.
+    pub len: u32,
+    /// When they expire, in milliseconds since the epoch; `u64::MAX` is never.
+    pub expires_at: u64,
+}
+
+/// Messages that leave next and have to be read from files first.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Each with its place and the octets of its body.
+    pub messages: Vec<(MessageId, Home, u32)>,
 }
 
 /// Filled by a call into a queue, reused by the caller.
@@ -58,6 +112,12 @@ pub struct Effects {
     pub refused: Vec<u32>,
     /// The queue has more to expire or drop than one lock hold may: call again.
     pub more: bool,
+    /// What the log must know of the batch that was handed in.
+    pub placed: Vec<Placed>,
+    /// What the log must know besides, in order.
+    pub journal: Vec<Op>,
+    /// Records to read before more can be delivered.
+    pub wanted: Option<Wanted>,
     /// The earliest moment, in milliseconds since the epoch, at which something new may expire.
     pub wake_at: Option<u64>,
 }
@@ -65,7 +125,45 @@ pub struct Effects {
 impl Effects {
     /// True when the caller has nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.dead.is_empty() && self.refused.is_empty() && !self.more && self.wake_at.is_none()
+        self.dead.is_empty()
+            && self.refused.is_empty()
+            && self.placed.is_empty()
+            && self.journal.is_empty()
+            && self.wanted.is_none()
+            && !self.more
+            && self.wake_at.is_none()
+    }
+
+    /// Notes that a logged message is gone.
+    #[inline]
+    pub fn settled(&mut self, id: MessageId) {
+        if let Some(Op::Settled { first, len }) = self.journal.last_mut()
+            && first.raw().wrapping_add(u64::from(*len)) == id.raw()
+            && *len < u32::MAX
+        {
+            *len += 1;
+            return;
+        }
+        self.journal.push(Op::Settled { first: id, len: 1 });
+    }
+
+    /// Notes that a logged message of the batch has its place.
+    #[inline]
+    pub(super) fn place(&mut self, id: MessageId, item: u32, expires_at: u64) {
+        if let Some(last) = self.placed.last_mut()
+            && last.first.raw().wrapping_add(u64::from(last.len)) == id.raw()
+            && last.item + last.len == item
+            && last.expires_at == expires_at
+        {
+            last.len += 1;
+            return;
+        }
+        self.placed.push(Placed {
+            first: id,
+            item,
+            len: 1,
+            expires_at,
+        });
     }
 
     /// Asks to be called at `at`, or earlier.

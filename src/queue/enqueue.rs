@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::arguments::{Overflow, QueueKind};
+use super::block::Arriving;
 use super::consumers::{Delivery, Port};
 use super::effects::{DeadLetter, DeadReason, Effects};
 use super::serving::Queue;
-use crate::message::Chunk;
+use crate::message::{Body, Chunk};
 
 /// One message of a batch, whose records lie in one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Incoming {
     pub ttl_ms: u64,
     /// The caller's number, named again if the queue refuses it.
     pub publish: u32,
+    /// A durable queue keeps it over a restart.
+    pub persistent: bool,
     /// It has been promised a place: only dropping the head may make room.
     pub forced: bool,
 }
@@ -37,7 +40,9 @@ impl<P: Port> Queue<P> {
         self.counters.published += batch.len() as u64;
         let due_at_once = batch.iter().any(|message| message.ttl_ms == 0);
         let mut rest = batch;
-        if self.plain && !due_at_once {
+        // What the log has to know gets an id and a place, if only for a moment.
+        let logs = self.logs && batch.iter().any(|message| self.is_logged(message));
+        if self.plain && !due_at_once && !logs {
             rest = self.pass_on(chunk, batch);
             if rest.is_empty() {
                 self.consumers.flush();
@@ -48,21 +53,22 @@ impl<P: Port> Queue<P> {
             || self.settings.has_length_limit()
             || self.settings.message_ttl_ms == Some(0);
         if !one_by_one {
-            for message in rest {
-                self.push(chunk, message, now, effects);
+            for (item, message) in (0..).zip(rest) {
+                self.push(chunk, item, message, now, effects);
             }
             self.dispatch(now, effects);
             return;
         }
-        for message in batch {
+        for (item, message) in (0..).zip(batch) {
             if self.refuses(message) {
                 if self.settings.overflow == Overflow::RejectPublishDlx
                     && self.settings.dead_letter_exchange.is_some()
                 {
                     effects.dead.push(DeadLetter {
                         reason: DeadReason::MaxLen,
-                        chunk: Arc::clone(chunk),
-                        offset: message.offset,
+                        body: Body::Held(Arc::clone(chunk), message.offset),
+                        size: message.size,
+                        logged: None,
                         count: 0,
                         held: None,
                         attempts: 0,
@@ -72,13 +78,19 @@ impl<P: Port> Queue<P> {
                 effects.refused.push(message.publish);
                 continue;
             }
-            let expires_at = self.push(chunk, message, now, effects);
+            let expires_at = self.push(chunk, item, message, now, effects);
             self.dispatch(now, effects);
             if expires_at <= now {
                 self.expire(now, effects);
             }
             self.trim(effects);
         }
+    }
+
+    /// True for a message that is still there after a restart.
+    #[inline]
+    fn is_logged(&self, message: &Incoming) -> bool {
+        self.logs && (message.persistent || self.settings.kind == QueueKind::Quorum)
     }
 
     /// Hands messages straight to a consumer that waits alone, acknowledges nothing and finds the queue
@@ -149,6 +161,7 @@ impl<P: Port> Queue<P> {
     fn push(
         &mut self,
         chunk: &Arc<Chunk>,
+        item: u32,
         message: &Incoming,
         now: u64,
         effects: &mut Effects,
@@ -163,8 +176,17 @@ impl<P: Port> Queue<P> {
             QueueKind::Classic => message.priority.min(self.settings.max_priority),
             QueueKind::Quorum => 0,
         };
-        self.contents
-            .push(priority, chunk, message.offset, message.size, expires_at);
+        let logged = self.is_logged(message);
+        let arriving = Arriving {
+            offset: message.offset,
+            size: message.size,
+            expires_at,
+            logged,
+        };
+        let id = self.contents.push(priority, chunk, arriving);
+        if logged {
+            effects.place(id, item, expires_at);
+        }
         if expires_at < self.wake_at {
             self.wake_at = expires_at;
             effects.wake(expires_at);

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::block::{Block, Meta, State};
+use super::block::{Arriving, Block, Meta, Settled, State};
 use super::runs::Runs;
-use crate::message::Chunk;
+use crate::limits::BLOCK_ENTRIES;
+use crate::message::{Body, Chunk, Home};
 
 /// How many messages a block lies behind the newest before it is thinned.
 const THIN_BEHIND: u64 = 8 * crate::limits::BLOCK_ENTRIES as u64;
@@ -66,7 +67,7 @@ impl Level {
 
     /// Appends a message and returns its number.
     #[inline]
-    pub fn push(&mut self, chunk: &Arc<Chunk>, offset: u32, size: u32, expires_at: u64) -> u64 {
+    pub fn push(&mut self, chunk: &Arc<Chunk>, message: Arriving) -> u64 {
         let number = self.next;
         match self
             .blocks
@@ -74,19 +75,132 @@ impl Level {
             .filter(|block| !block.is_full() && block.end() == number)
         {
             Some(block) => {
-                block.push(chunk, offset, size, expires_at);
+                block.push(chunk, message);
             }
             None => {
                 let mut block = Block::new(number);
-                block.push(chunk, offset, size, expires_at);
+                block.push(chunk, message);
                 self.blocks.push_back(block);
                 self.thin_old();
             }
         }
         self.next += 1;
         self.ready += 1;
-        self.ready_bytes += u64::from(size);
+        self.ready_bytes += u64::from(message.size);
         number
+    }
+
+    /// Puts in a message that was found in the store, under its own number, which must be above
+    /// every number so far.
+    pub fn restore(&mut self, number: u64, home: &Home, message: Arriving) {
+        if number < self.next {
+            return;
+        }
+        let far = BLOCK_ENTRIES as u64;
+        let fits = self
+            .blocks
+            .back()
+            .is_some_and(|block| number - block.base() < far);
+        if !fits {
+            self.blocks.push_back(Block::new(number));
+        }
+        if let Some(block) = self.blocks.back_mut() {
+            block.skip_to(number);
+            block.push_stored(home, message);
+        }
+        self.next = number + 1;
+        self.ready += 1;
+        self.ready_bytes += u64::from(message.size);
+    }
+
+    /// Sets what is known of a restored message.
+    pub fn mark(&mut self, number: u64, redelivered: bool, count: u32) {
+        if let Some(index) = self.block_index(number)
+            && let Some(block) = self.blocks.get_mut(index)
+        {
+            block.mark(number, redelivered, count);
+        }
+    }
+
+    /// The next message gets at least this number.
+    pub fn advance_next(&mut self, next: u64) {
+        if next > self.next {
+            self.next = next;
+            if self.ready == 0 && self.unacked == 0 {
+                self.reset();
+            }
+        }
+    }
+
+    /// The number that the next message gets.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Lets go of what lies in files as well, but for what is about to be delivered and, unless
+    /// `all`, what came last.
+    pub fn shed(&mut self, all: bool) {
+        let cursor = self.cursor;
+        let last = self.blocks.len().saturating_sub(if all { 0 } else { 2 });
+        for block in self.blocks.iter_mut().take(last) {
+            if all || !(block.base() <= cursor && cursor < block.end()) {
+                block.shed();
+            }
+        }
+    }
+
+    /// Ready messages from the head on that lie in files, at most `octets` of them and `most`.
+    pub fn wanted(&mut self, octets: u64, most: usize, out: &mut Vec<(u64, Home, u32)>) {
+        let mut sum = 0;
+        let mut looked = 0;
+        let mut take = |level: &Self, number: u64| {
+            let Some(block) = level
+                .block_index(number)
+                .and_then(|index| level.blocks.get(index))
+            else {
+                return false;
+            };
+            if let (Some(Body::Stored(home)), Some(meta)) = (block.body(number), block.get(number))
+            {
+                sum += u64::from(meta.size) + 64;
+                out.push((number, home, meta.size));
+            }
+            looked += 1;
+            sum < octets && out.len() < most && looked < 4 * most
+        };
+        let returned: Vec<(u64, u64)> = self.returned.iter().collect();
+        for number in returned.iter().flat_map(|(first, last)| *first..=*last) {
+            if !take(self, number) {
+                return;
+            }
+        }
+        let mut from = self.cursor;
+        while let Some(number) = self.ready_from(from) {
+            if !take(self, number) {
+                return;
+            }
+            from = number + 1;
+        }
+    }
+
+    fn ready_from(&self, from: u64) -> Option<u64> {
+        let mut index = self.blocks.partition_point(|block| block.end() <= from);
+        while let Some(block) = self.blocks.get(index) {
+            if let Some(number) = block.next_ready(from.max(block.base())) {
+                return Some(number);
+            }
+            index += 1;
+        }
+        None
+    }
+
+    /// Gives a message the chunk that was read for it.
+    pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
+        if let Some(index) = self.block_index(number)
+            && let Some(block) = self.blocks.get_mut(index)
+        {
+            block.install(number, chunk);
+        }
     }
 
     #[inline]
@@ -104,10 +218,32 @@ impl Level {
             .map(|_| index)
     }
 
-    /// The chunk and the facts of a live message.
+    /// The facts of a live message.
     #[inline]
-    pub fn get(&self, number: u64) -> Option<(&Arc<Chunk>, Meta)> {
+    pub fn get(&self, number: u64) -> Option<Meta> {
         self.blocks.get(self.block_index(number)?)?.get(number)
+    }
+
+    /// The chunk of a live message, if it is in memory.
+    #[inline]
+    pub fn chunk(&self, number: u64) -> Option<&Arc<Chunk>> {
+        self.blocks.get(self.block_index(number)?)?.chunk(number)
+    }
+
+    /// Where the record of a live message can be had.
+    pub fn body(&self, number: u64) -> Option<Body> {
+        self.blocks.get(self.block_index(number)?)?.body(number)
+    }
+
+    /// Every live message with its place at rest, if it has one; in order.
+    pub fn each_live(&self, mut visit: impl FnMut(u64, Meta, Option<Home>)) {
+        for block in &self.blocks {
+            for number in block.base()..block.end() {
+                if let Some(meta) = block.get(number) {
+                    visit(number, meta, block.home(number));
+                }
+            }
+        }
     }
 
     /// The number of the message that leaves next.
@@ -177,18 +313,13 @@ impl Level {
         self.unacked_bytes += u64::from(size);
     }
 
-    /// Takes a message out for good. False when it was gone already.
+    /// Takes a message out for good. `None` when it was gone already.
     #[inline]
-    pub fn settle(&mut self, number: u64) -> bool {
-        let Some(index) = self.block_index(number) else {
-            return false;
-        };
-        let Some(block) = self.blocks.get_mut(index) else {
-            return false;
-        };
-        let Some((state, size)) = block.settle(number) else {
-            return false;
-        };
+    pub fn settle(&mut self, number: u64) -> Option<Settled> {
+        let index = self.block_index(number)?;
+        let block = self.blocks.get_mut(index)?;
+        let settled = block.settle(number)?;
+        let Settled { state, size, .. } = settled;
         if block.live() == 0 && (block.is_full() || block.end() < self.next) {
             self.blocks.remove(index);
         }
@@ -206,7 +337,7 @@ impl Level {
         if self.ready == 0 && self.unacked == 0 {
             self.reset();
         }
-        true
+        Some(settled)
     }
 
     /// Thins blocks far behind the newest one: what still lives there is stuck or part of a deep
@@ -283,7 +414,7 @@ impl Level {
         let Some(size) = block.give_back(number, redelivered, count) else {
             return false;
         };
-        if let Some((_, meta)) = block.get(number) {
+        if let Some(meta) = block.get(number) {
             block.note_expiry(meta.expires_at);
         }
         self.returned.insert(number);
@@ -294,24 +425,32 @@ impl Level {
         true
     }
 
-    /// Moves an unacknowledged message to the end under a new number, as quorum queues do.
-    pub fn give_back_at_end(&mut self, number: u64, redelivered: bool, count: bool) -> bool {
-        let Some((chunk, meta)) = self.get(number) else {
-            return false;
-        };
+    /// Moves an unacknowledged message to the end under a new number, as quorum queues do. Returns
+    /// the number.
+    pub fn give_back_at_end(&mut self, number: u64, redelivered: bool, count: bool) -> Option<u64> {
+        let meta = self.get(number)?;
         if meta.state != State::Unacked {
-            return false;
+            return None;
         }
-        let chunk = Arc::clone(chunk);
+        let body = self.body(number)?;
         let returns = meta.count.saturating_add(u32::from(count));
-        let fresh = self.push(&chunk, meta.offset, meta.size, meta.expires_at);
+        let message = Arriving {
+            offset: meta.offset,
+            size: meta.size,
+            expires_at: meta.expires_at,
+            logged: meta.logged,
+        };
+        let fresh = match body {
+            Body::Held(chunk, _) => self.push(&chunk, message),
+            Body::Stored(home) => {
+                let fresh = self.next;
+                self.restore(fresh, &home, message);
+                fresh
+            }
+        };
         self.settle(number);
-        if let Some(index) = self.block_index(fresh)
-            && let Some(block) = self.blocks.get_mut(index)
-        {
-            block.mark(fresh, redelivered || meta.redelivered, returns);
-        }
-        true
+        self.mark(fresh, redelivered || meta.redelivered, returns);
+        Some(fresh)
     }
 
     /// Numbers of ready messages due at `now`, at most `most` of them.
@@ -343,6 +482,15 @@ mod tests {
     use super::*;
     use crate::message::Record;
 
+    fn plain(size: u32) -> Arriving {
+        Arriving {
+            offset: 0,
+            size,
+            expires_at: u64::MAX,
+            logged: false,
+        }
+    }
+
     fn chunk_of(body: &[u8]) -> Arc<Chunk> {
         let mut data = Vec::new();
         Record {
@@ -360,7 +508,7 @@ mod tests {
         let body = [7u8; 1000];
         let mut held = None;
         for i in 0..100_000u64 {
-            let number = level.push(&chunk_of(&body), 0, 1000, u64::MAX);
+            let number = level.push(&chunk_of(&body), plain(1000));
             assert_eq!(level.head(), Some(number));
             level.deliver(number);
             if i == 10 {
@@ -372,7 +520,8 @@ mod tests {
         assert!(level.blocks.len() <= 2);
         // The other tests of the process hold chunks too; ten blocks' worth would be a leak.
         assert!(crate::message::chunk::bytes_held() < before + 20_000_000);
-        let (chunk, meta) = level.get(held.unwrap()).unwrap();
+        let meta = level.get(held.unwrap()).unwrap();
+        let chunk = level.chunk(held.unwrap()).unwrap();
         assert_eq!(chunk.record(meta.offset).body, &body);
     }
 
@@ -381,7 +530,7 @@ mod tests {
         let mut level = Level::default();
         let chunk = chunk_of(b"x");
         for _ in 0..10 {
-            level.push(&chunk, 0, 1, u64::MAX);
+            level.push(&chunk, plain(1));
         }
         for number in 0..5 {
             assert_eq!(level.head(), Some(number));
@@ -394,16 +543,16 @@ mod tests {
         assert_eq!(level.head(), Some(3));
         level.deliver(3);
         assert_eq!(level.head(), Some(5));
-        assert_eq!(level.get(3).unwrap().1.count, 1);
+        assert_eq!(level.get(3).unwrap().count, 1);
         level.give_back_at_end(3, true, true);
-        level.push(&chunk, 0, 1, u64::MAX);
+        level.push(&chunk, plain(1));
         for number in 5..10 {
             assert_eq!(level.head(), Some(number));
             level.deliver(number);
         }
         let end = level.head().unwrap();
         assert_eq!(
-            level.get(end).unwrap().1.count,
+            level.get(end).unwrap().count,
             2,
             "returned to the end of that moment"
         );

@@ -24,8 +24,9 @@ pub mod settle;
 mod tests;
 
 pub use arguments::{Overflow, QueueArguments, QueueKind};
+pub use block::Arriving;
 pub use consumers::{ConsumerKey, ConsumerSpec, Delivery, Port, Staged};
 pub use contents::{Contents, MessageId};
-pub use effects::{DeadLetter, DeadReason, Effects};
+pub use effects::{DeadLetter, DeadReason, Effects, Op, Placed, Wanted};
 pub use enqueue::Incoming;
 pub use serving::{Queue, Status};

@@ -48,6 +48,35 @@ impl Runs {
         true
     }
 
+    /// True when `number` is there.
+    pub fn contains(&self, number: u64) -> bool {
+        let before = self.runs.range(..=number).next_back();
+        before.is_some_and(|(_, last)| *last >= number)
+    }
+
+    /// Adds every number from `first` to `last`.
+    pub fn insert_run(&mut self, first: u64, last: u64) {
+        if last < first {
+            return;
+        }
+        let (mut from, mut to) = (first, last);
+        if let Some((f, l)) = self.runs.range(..first).next_back().map(|(f, l)| (*f, *l))
+            && l.saturating_add(1) >= first
+        {
+            from = f;
+            to = to.max(l);
+        }
+        // Those it swallows, and the one it touches behind.
+        while let Some((f, l)) = self.runs.range(from..=to.saturating_add(1)).next() {
+            let (f, l) = (*f, *l);
+            to = to.max(l);
+            self.runs.remove(&f);
+            self.count -= l - f + 1;
+        }
+        self.runs.insert(from, to);
+        self.count = self.count.saturating_add((to - from).saturating_add(1));
+    }
+
     /// Removes `number`; false when it is not there.
     pub fn remove(&mut self, number: u64) -> bool {
         let Some((first, last)) = self
@@ -98,6 +127,22 @@ mod tests {
     use std::collections::BTreeSet;
 
     proptest! {
+        #[test]
+        fn whole_runs_are_added_as_their_numbers(steps in prop::collection::vec((0u64..60, 0u64..9), 0..60)) {
+            let mut runs = Runs::default();
+            let mut model = BTreeSet::new();
+            for (first, more) in steps {
+                runs.insert_run(first, first + more);
+                model.extend(first..=first + more);
+                prop_assert_eq!(runs.len(), model.len() as u64);
+            }
+            let flat: Vec<u64> = runs.iter().flat_map(|(f, l)| f..=l).collect();
+            prop_assert_eq!(flat, model.iter().copied().collect::<Vec<_>>());
+            prop_assert!((0..80).all(|number| runs.contains(number) == model.contains(&number)));
+            let ends: Vec<_> = runs.iter().collect();
+            prop_assert!(ends.windows(2).all(|w| w[0].1 + 1 < w[1].0), "runs that touch are one");
+        }
+
         #[test]
         fn runs_are_a_set(steps in prop::collection::vec((any::<bool>(), 0u64..40), 0..300)) {
             let mut runs = Runs::default();

@@ -6,7 +6,7 @@ use super::arguments::{Overflow, QueueArguments, QueueKind};
 use super::block::State;
 use super::consumers::{ConsumerKey, ConsumerSpec, Consumers, Port};
 use super::contents::{Contents, MessageId};
-use super::effects::{DeadLetter, DeadReason, Effects};
+use super::effects::{DeadLetter, DeadReason, Effects, Op};
 use crate::limits::DROPS_PER_HOLD;
 use crate::message::Chunk;
 
@@ -61,6 +61,10 @@ pub struct Taken {
 pub struct Queue<P> {
     /// Nothing can refuse, expire at once or reorder what arrives.
     pub(super) plain: bool,
+    /// It is durable: the log is told what comes and goes.
+    pub(super) logs: bool,
+    /// Records are being read for it.
+    pub(super) reading: bool,
     /// Some message has had an expiry: only then are expiries looked for.
     pub(super) expiring: bool,
     had_consumer: bool,
@@ -80,8 +84,10 @@ pub struct Queue<P> {
 
 impl<P: Port> Queue<P> {
     /// An empty queue, used for the first time at `now`.
-    pub fn new(settings: QueueArguments, now: u64) -> Self {
+    pub fn new(settings: QueueArguments, durable: bool, now: u64) -> Self {
         Self {
+            logs: durable,
+            reading: false,
             plain: !settings.has_length_limit()
                 && settings.message_ttl_ms != Some(0)
                 && settings.max_priority == 0,
@@ -176,16 +182,24 @@ impl<P: Port> Queue<P> {
         self.dispatch(now, effects);
     }
 
-    /// `basic.get`: takes the head; with `no_ack` it is gone at once.
+    /// `basic.get`: takes the head; with `no_ack` it is gone at once. `effects.wanted` says that the
+    /// head has to be read first: [`Self::install`] it and call again.
     pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Taken> {
         self.used_at = now;
         let id = self.live_head(now, usize::MAX, effects)?;
-        let (chunk, meta) = self.contents.get(id)?;
-        let chunk = Arc::clone(chunk);
+        let meta = self.contents.get(id)?;
+        let Some(chunk) = self.contents.chunk(id).map(Arc::clone) else {
+            self.reading = false;
+            self.want(effects);
+            return None;
+        };
         if no_ack {
-            self.contents.settle(id);
+            self.settle_one(id, effects);
         } else {
             self.contents.deliver(id);
+            if meta.logged && !meta.redelivered {
+                effects.journal.push(Op::Delivered { up_to: id });
+            }
         }
         self.counters.got += 1;
         Some(Taken {
@@ -198,11 +212,23 @@ impl<P: Port> Queue<P> {
         })
     }
 
+    /// Takes a message out for good and tells the log. False when it was gone.
+    #[inline]
+    pub(super) fn settle_one(&mut self, id: MessageId, effects: &mut Effects) -> bool {
+        let Some(settled) = self.contents.settle(id) else {
+            return false;
+        };
+        if settled.logged {
+            effects.settled(id);
+        }
+        true
+    }
+
     /// Drops every ready message; returns how many there were.
-    pub fn purge(&mut self) -> u64 {
+    pub fn purge(&mut self, effects: &mut Effects) -> u64 {
         let mut purged = 0;
         while let Some(id) = self.contents.head() {
-            self.contents.settle(id);
+            self.settle_one(id, effects);
             purged += 1;
         }
         purged
@@ -259,7 +285,7 @@ impl<P: Port> Queue<P> {
         let mut dropped = 0;
         loop {
             let id = self.contents.head()?;
-            let (_, meta) = self.contents.get(id)?;
+            let meta = self.contents.get(id)?;
             if meta.expires_at >= now {
                 return Some(id);
             }
@@ -281,14 +307,13 @@ impl<P: Port> Queue<P> {
         effects: &mut Effects,
     ) {
         if self.settings.dead_letter_exchange.is_none() {
-            self.contents.settle(id);
+            self.settle_one(id, effects);
             return;
         }
-        let Some((chunk, meta)) = self.contents.get(id) else {
+        let (Some(meta), Some(body)) = (self.contents.get(id), self.contents.body(id)) else {
             return;
         };
-        let (chunk, offset, count) = (Arc::clone(chunk), meta.offset, meta.count);
-        let size = meta.size;
+        let (size, count) = (meta.size, meta.count);
         let held = if self.holds_dead() {
             if meta.state == State::Ready {
                 self.contents.deliver(id);
@@ -302,8 +327,9 @@ impl<P: Port> Queue<P> {
         };
         effects.dead.push(DeadLetter {
             reason,
-            chunk,
-            offset,
+            body,
+            size,
+            logged: meta.logged.then_some(id),
             count,
             held,
             attempts: 0,
@@ -316,16 +342,28 @@ impl<P: Port> Queue<P> {
         self.settings.at_least_once && self.settings.overflow == Overflow::RejectPublish
     }
 
-    /// A target has the dead letter that was held here.
+    /// A target has the dead letter that was held here. The log has been told by whoever moved it.
     pub fn buried(&mut self, id: MessageId) {
-        let size = self
-            .contents
-            .get(id)
-            .map_or(0, |(_, meta)| u64::from(meta.size));
-        if self.contents.settle(id) {
+        if let Some(settled) = self.contents.settle(id) {
             self.held = self.held.saturating_sub(1);
-            self.held_bytes = self.held_bytes.saturating_sub(size);
+            self.held_bytes = self.held_bytes.saturating_sub(u64::from(settled.size));
         }
+    }
+
+    /// The messages, for a checkpoint.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Takes over messages that the store has found.
+    pub fn restore(&mut self, contents: Contents) {
+        self.expiring |= contents.earliest_expiry() != u64::MAX;
+        self.contents = contents;
+    }
+
+    /// Lets go of bodies that lie in files as well.
+    pub fn shed(&mut self, all: bool) {
+        self.contents.shed(all);
     }
 
     /// Drops from the head until the queue is within its limits.

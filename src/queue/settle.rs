@@ -3,7 +3,7 @@
 use super::arguments::QueueKind;
 use super::consumers::{ConsumerKey, Port};
 use super::contents::MessageId;
-use super::effects::{DeadReason, Effects};
+use super::effects::{DeadReason, Effects, Op};
 use super::serving::Queue;
 
 /// What becomes of delivered messages.
@@ -55,12 +55,12 @@ impl<P: Port> Queue<P> {
             let id = MessageId::from_raw(raw);
             match run.how {
                 Settlement::Ack => {
-                    self.contents.settle(id);
+                    self.settle_one(id, effects);
                     self.counters.acknowledged += 1;
                 }
                 Settlement::Reject => self.drop_message(id, DeadReason::Rejected, effects),
                 Settlement::Undeliver => {
-                    self.contents.give_back(id, false, false, false);
+                    self.contents.give_back(id, false, false);
                 }
                 Settlement::Requeue => self.requeue(id, effects),
             }
@@ -68,7 +68,7 @@ impl<P: Port> Queue<P> {
     }
 
     fn requeue(&mut self, id: MessageId, effects: &mut Effects) {
-        let Some((_, meta)) = self.contents.get(id) else {
+        let Some(meta) = self.contents.get(id) else {
             return;
         };
         let spent = self
@@ -79,8 +79,19 @@ impl<P: Port> Queue<P> {
             self.drop_message(id, DeadReason::DeliveryLimit, effects);
             return;
         }
-        let to_end = self.settings.kind == QueueKind::Quorum;
         let count = self.counts_deliveries();
-        self.contents.give_back(id, true, count, to_end);
+        let returns = meta.count.saturating_add(u32::from(count));
+        if self.settings.kind == QueueKind::Quorum {
+            let moved = self.contents.give_back_at_end(id, true, count);
+            if let Some(to) = moved.filter(|_| meta.logged) {
+                effects.journal.push(Op::Moved {
+                    from: id,
+                    to,
+                    count: returns,
+                });
+            }
+        } else if self.contents.give_back(id, true, count) && count && meta.logged {
+            effects.journal.push(Op::Returned { id, count: returns });
+        }
     }
 }

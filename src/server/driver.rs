@@ -165,6 +165,10 @@ impl Driver {
         if self.session.output().is_empty() && !self.flushing {
             return Ok(true);
         }
+        if self.session.output_is_held() {
+            // The log wakes us through the inbox.
+            return Ok(false);
+        }
         let stream = &mut self.stream;
         let mut wrote = false;
         let result = self.session.output().write_with(|slices| {

@@ -112,7 +112,6 @@ impl Session {
 
     /// `channel.close` from the client.
     pub(super) fn on_channel_close(&mut self, channel: u16) {
-        self.write_confirms();
         self.end_channels(&[channel]);
         self.channels.remove(&channel);
         encode::plain(self.out.buffer(), channel, 20, 41);
@@ -146,6 +145,7 @@ impl Session {
         self.end_consumers(channels);
         for channel in channels {
             self.requeue_unacked(*channel);
+            self.forget_confirms(*channel);
             if let Some(state) = self.channels.get_mut(channel) {
                 if let Some((_, source)) = state.get_source.take() {
                     self.consumers.end_source(source);

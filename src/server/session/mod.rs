@@ -26,7 +26,7 @@ mod tests;
 mod timing;
 mod tx;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -42,6 +42,7 @@ use crate::server::output::Output;
 use crate::time::SteadyClock;
 
 use channel::Channel;
+use confirm::HeldConfirm;
 use consume::Consumers;
 use deliver::Template;
 use properties::PropertiesMemo;
@@ -141,6 +142,11 @@ pub struct Session {
     batch_publishes: Vec<(u16, u64)>,
     /// Channels with confirms to write.
     confirming: Vec<u16>,
+    /// The log's ticket of what has been flushed and not yet confirmed; 0 when none.
+    batch_ticket: u64,
+    held_confirms: VecDeque<HeldConfirm>,
+    /// The log's ticket that what stands in the output waits for.
+    barrier: u64,
     settles: Vec<(Arc<SharedQueue>, Vec<SettleRun>)>,
     out: Output,
     clock: SteadyClock,
@@ -206,6 +212,9 @@ impl Session {
             batch: Batch::default(),
             batch_publishes: Vec::new(),
             confirming: Vec::new(),
+            batch_ticket: 0,
+            held_confirms: VecDeque::new(),
+            barrier: 0,
             settles: Vec::new(),
             out: Output::default(),
             clock,

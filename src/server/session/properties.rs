@@ -13,6 +13,8 @@ pub(super) struct Asked {
     /// `expiration` in milliseconds; `u64::MAX` without.
     pub ttl_ms: u64,
     pub priority: u8,
+    /// Durable queues keep it over a restart.
+    pub persistent: bool,
     /// CC, BCC or a direct reply-to: routed and rewritten one by one.
     pub special: bool,
 }
@@ -82,6 +84,7 @@ impl Session {
         let asked = Asked {
             ttl_ms,
             priority: properties.priority.unwrap_or(0),
+            persistent: properties.delivery_mode == Some(2),
             special,
         };
         self.memo.put(raw, asked);

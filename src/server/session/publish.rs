@@ -118,6 +118,12 @@ impl Session {
             && let Some(state) = self.channels.get_mut(&channel)
             && !matches!(state.mode, Mode::Tx(_))
         {
+            let logged = known.route.logs(asked.persistent);
+            if !self.batch.takes(logged) {
+                self.flush_batch();
+                return self.publish(channel, message, expected);
+            }
+            self.batch.set_logged(logged);
             let publish = confirm_publish(
                 state,
                 channel,
@@ -169,6 +175,10 @@ impl Session {
             },
             None => message,
         };
+        let logged = route.logs(asked.persistent);
+        if !self.batch.takes(logged) {
+            self.flush_batch();
+        }
         let Some(state) = self.channels.get_mut(&channel) else {
             return Ok(());
         };
@@ -192,6 +202,8 @@ impl Session {
                 );
             }
             let incoming = incoming(asked, message.body, 0);
+            // All of a transaction is one entry of the log, or none of it.
+            tx.logged |= logged;
             place(&mut tx.batch, &route.queues, message, incoming, 0);
             return Ok(());
         }
@@ -203,6 +215,7 @@ impl Session {
         );
         if !route.queues.is_empty() {
             let incoming = incoming(asked, message.body, publish);
+            self.batch.set_logged(logged);
             place(
                 &mut self.batch,
                 &route.queues,
@@ -251,6 +264,7 @@ impl Session {
             )
         });
         let incoming = incoming(asked, message.body, publish);
+        self.batch.set_logged(route.logs(asked.persistent));
         let offset = self.batch.adopt(record);
         for queue in &route.queues {
             self.batch.push(queue, Incoming { offset, ..incoming });
@@ -360,6 +374,7 @@ pub(super) fn incoming(asked: Asked, body: &[u8], publish: u32) -> Incoming {
         priority: asked.priority,
         ttl_ms: asked.ttl_ms,
         publish,
+        persistent: asked.persistent,
         forced: false,
     }
 }

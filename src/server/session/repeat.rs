@@ -37,6 +37,7 @@ struct Known {
     /// The record up to its body.
     record: Vec<u8>,
     asked: Asked,
+    logged: bool,
     route: Arc<Route>,
     places: Vec<Place>,
     users: u64,
@@ -60,6 +61,10 @@ impl Session {
         if !holds || state.closing || state.content.is_some() || matches!(state.mode, Mode::Tx(_)) {
             return None;
         }
+        if !self.batch.takes(known.logged) {
+            return None;
+        }
+        self.batch.set_logged(known.logged);
         let publish = confirm_publish(
             state,
             known.channel,
@@ -141,6 +146,7 @@ impl Session {
             body_len,
             record,
             asked,
+            logged: route.logs(asked.persistent),
             route,
             places,
             users,

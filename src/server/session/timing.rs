@@ -12,7 +12,9 @@ impl Session {
     /// True while octets of the peer are welcome: it is not blocked by an alarm, and reads what it
     /// is told.
     pub fn wants_read(&self) -> bool {
-        self.wants_read_now() && self.out.len() < OUTPUT_FULL
+        self.wants_read_now()
+            && self.out.len() < OUTPUT_FULL
+            && !(self.publisher && self.broker.journal.holds_up(&self.inbox))
     }
 
     /// True unless an alarm blocks this publisher.
@@ -51,6 +53,7 @@ impl Session {
             self.phase = Phase::Done;
             return;
         }
+        self.release_confirms();
         self.write_mail(false);
         self.flush_settles();
     }

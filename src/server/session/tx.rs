@@ -5,16 +5,21 @@ use super::Session;
 use super::channel::Mode;
 use crate::amqp::{AmqpError, encode};
 use crate::broker::batch::{Batch, Refusals};
+use crate::broker::inbox::waking_once;
+use crate::broker::journal::draft_ops;
 use crate::channel::UnackedRun;
 use crate::limits::TX_BYTES;
 use crate::message::{Held, Record, record};
 use crate::queue::Incoming;
 use crate::queue::settle::Settlement;
+use crate::store::batch::Draft;
 
 /// What an open transaction holds.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub batch: Batch,
+    /// Some message is kept over a restart.
+    pub logged: bool,
     /// Records of mandatory messages that no queue takes.
     pub returns: Vec<Vec<u8>>,
     pub settles: Vec<(UnackedRun, Settlement)>,
@@ -75,12 +80,33 @@ impl Session {
         }
 
         // Every queue has said that it has room; it now takes what it is given.
-        tx.batch
-            .flush_forced(&self.broker, self.now, &mut Refusals::default());
+        tx.batch.force();
         for (run, how) in &tx.settles {
             self.add_settle(run, *how);
         }
-        self.flush_settles();
+        let settles = std::mem::take(&mut self.settles);
+        let ticket = waking_once(|| {
+            let broker = &self.broker;
+            let mut draft = Draft::default();
+            let gate = broker.journal.enter();
+            let mut asked =
+                tx.batch
+                    .flush_drafting(self.now, &mut Refusals::default(), &mut draft);
+            for (queue, runs) in settles {
+                let mut effects = queue.settle_drafting(&runs, self.now);
+                draft_ops(&mut draft, queue.id, &effects.journal);
+                effects.journal.clear();
+                asked.push((queue, effects));
+            }
+            let ticket = broker.journal.append(draft, Some(&self.inbox));
+            for (queue, effects) in asked.iter_mut() {
+                broker.carry_out(queue, std::mem::take(effects));
+            }
+            drop(gate);
+            ticket
+        });
+        self.visit_parked();
+        self.wait_for(ticket);
         encode::plain(self.out.buffer(), channel, 90, 21);
         Ok(())
     }

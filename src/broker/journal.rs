@@ -1,0 +1,153 @@
+//! The way to the commit log: what happens to messages of durable queues is drafted under the
+//! broker's gate and appended before the gate is left, so that a checkpoint, which closes the gate
+//! for a moment, finds queues and log in step.
+
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use super::inbox::Inbox;
+use crate::message::{Body, Chunk, Home, Record};
+use crate::queue::{Incoming, Op, Placed};
+use crate::store::StoreError;
+use crate::store::batch::Draft;
+use crate::store::log::{Entry, Log};
+
+/// Kind of the log entries of batches.
+pub const BATCH: u8 = 1;
+
+/// Kind of the log entries of definitions.
+pub const DEFINITION: u8 = 2;
+
+/// The first read of a record takes this much more than its body: mostly all of it.
+const AROUND_BODY: usize = 512;
+
+/// The commit log as the broker sees it. Without one, which tests of other things have, nothing
+/// is kept and everything counts as durable at once.
+#[derive(Debug, Default)]
+pub struct Journal {
+    log: OnceLock<Arc<Log>>,
+    gate: RwLock<()>,
+}
+
+impl Journal {
+    /// From now on everything goes to `log`. Called once, before anybody connects.
+    pub fn attach(&self, log: Arc<Log>) {
+        // A second log would be our own bug; the first stays.
+        let _ = self.log.set(log);
+    }
+
+    /// The log.
+    pub fn log(&self) -> Option<&Arc<Log>> {
+        self.log.get()
+    }
+
+    /// Held from before a durable queue is changed until the change is appended.
+    #[inline]
+    pub fn enter(&self) -> RwLockReadGuard<'_, ()> {
+        // Dead letters change further queues while their source's change is held.
+        self.gate.read_recursive()
+    }
+
+    /// Runs `work` while nobody is between a change and its entry.
+    pub fn at_rest<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _alone = self.gate.write();
+        work()
+    }
+
+    /// Appends an entry; returns its ticket, 0 where there is nothing to wait for. `waiter` is woken
+    /// when it is durable.
+    pub fn append(&self, draft: Draft, waiter: Option<&Arc<Inbox>>) -> u64 {
+        let Some(log) = self.log.get().filter(|_| !draft.is_empty()) else {
+            return 0;
+        };
+        let (head, chunk) = draft.finish();
+        let entry = Entry {
+            kind: BATCH,
+            head,
+            chunk,
+            ..Entry::default()
+        };
+        match waiter {
+            Some(inbox) => log.append_and_wake(entry, Arc::clone(inbox) as _),
+            None => log.append(entry),
+        }
+    }
+
+    /// Wakes `inbox` when the ticket is durable.
+    pub fn wake_when(&self, ticket: u64, inbox: &Arc<Inbox>) {
+        if let Some(log) = self.log.get()
+            && !log.wake_when(ticket, Arc::clone(inbox) as _)
+        {
+            inbox.ring();
+        }
+    }
+
+    /// True while the log has more to write than it should; `inbox` is woken when that is over.
+    #[inline]
+    pub fn holds_up(&self, inbox: &Arc<Inbox>) -> bool {
+        let Some(log) = self.log.get().filter(|log| log.is_congested()) else {
+            return false;
+        };
+        log.wake_when_clear(Arc::clone(inbox) as _);
+        true
+    }
+
+    /// Everything up to this ticket is on disk.
+    #[inline]
+    pub fn durable(&self) -> u64 {
+        self.log.get().map_or(u64::MAX, |log| log.durable())
+    }
+
+    /// The chunk of a record whose body has `size` octets, read if need be, and its offset there.
+    pub fn fetch(&self, body: &Body, size: u32) -> Result<(Arc<Chunk>, u32), StoreError> {
+        match body {
+            Body::Held(chunk, offset) => Ok((Arc::clone(chunk), *offset)),
+            Body::Stored(home) => Ok((self.read_span(home, 0, size)?, 0)),
+        }
+    }
+
+    /// Reads records that lie behind each other: the first at `home`, the last one `last` octets
+    /// further on with a body of `size` octets.
+    pub fn read_span(&self, home: &Home, last: u32, size: u32) -> Result<Arc<Chunk>, StoreError> {
+        let log = self.log.get().ok_or_else(StoreError::closed)?;
+        let mut len = last as usize + size as usize + AROUND_BODY;
+        loop {
+            let mut octets = log.read(&home.file, home.offset, len)?;
+            let tail = octets.get(last as usize..).unwrap_or_default();
+            let end = last as usize + Record::length(tail);
+            if end <= octets.len() {
+                octets.truncate(end);
+                return Ok(Chunk::loaded(octets, home.clone()));
+            }
+            if end <= len {
+                return Err(StoreError::cut_short(home));
+            }
+            len = end;
+        }
+    }
+}
+
+/// Drafts the places that a queue gave to messages of a batch.
+pub fn draft_placed(draft: &mut Draft, queue: u64, placed: &[Placed], batch: &[Incoming]) {
+    for run in placed {
+        let first = run.item as usize;
+        let items = batch
+            .get(first..first + run.len as usize)
+            .unwrap_or_default();
+        let offsets = items.iter().map(|item| item.offset);
+        draft.placed(queue, run.first.raw(), run.expires_at, offsets);
+    }
+}
+
+/// Drafts what a queue wants noted.
+pub fn draft_ops(draft: &mut Draft, queue: u64, ops: &[Op]) {
+    for op in ops {
+        match *op {
+            Op::Settled { first, len } => draft.settled(queue, first.raw(), len),
+            Op::Returned { id, count } => draft.returned(queue, id.raw(), count),
+            Op::Moved { from, to, count } => draft.moved(queue, from.raw(), to.raw(), count),
+            Op::Delivered { up_to } => draft.delivered(queue, up_to.raw()),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Where a record lies at rest: in which file of the store, and at which octet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::Chunk;
+
+/// A file of the store, as a message's place names it. It may be used again only when nobody but
+/// the store itself holds it.
+#[derive(Debug)]
+pub struct StoredFile {
+    /// Its number, never given to another file.
+    pub number: u32,
+    live_bytes: AtomicI64,
+}
+
+impl StoredFile {
+    /// A file in which nothing lives yet.
+    pub fn new(number: u32) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            live_bytes: AtomicI64::new(0),
+        })
+    }
+
+    /// Octets of records in it that are still wanted; chunks in memory count as a whole.
+    pub fn live_bytes(&self) -> u64 {
+        u64::try_from(self.live_bytes.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Counts octets that are wanted from now on, or no longer.
+    pub fn count_live(&self, bytes: i64) {
+        self.live_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Where octets lie at rest.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The file.
+    pub file: Arc<StoredFile>,
+    /// The first of them in it.
+    pub offset: u32,
+}
+
+impl Home {
+    /// The place `by` octets further on; files are far smaller than 4 GiB.
+    pub fn at(&self, by: u32) -> Self {
+        Self {
+            file: Arc::clone(&self.file),
+            offset: self.offset.saturating_add(by),
+        }
+    }
+}
+
+/// Where one record can be had.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// In memory, in a chunk, at an offset.
+    Held(Arc<Chunk>, u32),
+    /// In a file only.
+    Stored(Home),
+}
