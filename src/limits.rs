@@ -53,3 +53,7 @@ pub const CLIENT_PROPERTIES: usize = 8 * 1024;
 /// Hops along alternate exchanges and exchange bindings for one message: cycles end by the visited
 /// set, this only bounds the set.
 pub const ROUTE_HOPS: usize = 4_096;
+
+/// Octets of changed definitions that wait to be written to their tables. Beyond it (an import of
+/// some 100,000 objects) they are dropped and the tables written anew from the definitions.
+pub const TABLES_PENDING_BYTES: usize = 16 * 1024 * 1024;
