@@ -60,3 +60,6 @@ pub const READ_AHEAD: u64 = 512 * 1024;
 
 /// Messages that are read at once.
 pub const READ_AHEAD_MESSAGES: usize = 4_096;
+/// Octets of changed definitions that wait to be written to their tables. Beyond it (an import of
+/// some 100,000 objects) they are dropped and the tables written anew from the definitions.
+pub const TABLES_PENDING_BYTES: usize = 16 * 1024 * 1024;

@@ -1,8 +1,11 @@
 //! Binding and unbinding queues and exchanges.
 
 use super::declare_exchange::forget_source;
+use super::define::binding_row;
+use super::exchange::Exchange;
 use super::vhost::Vhost;
 use crate::amqp::AmqpError;
+use crate::definitions::Command;
 use crate::exchange::{Binding, Destination};
 
 impl Vhost {
@@ -17,6 +20,10 @@ impl Vhost {
             .map_err(|refusal| AmqpError::precondition_failed(refusal.to_string()))?;
         if new {
             exchange.set_bindings(bindings);
+            if self.outlives_restart(&exchange, &binding.destination) {
+                let row = binding_row(&self.name, &exchange, binding);
+                self.journal.define(Command::Bind(row));
+            }
             let sources = topology
                 .sources
                 .entry(binding.destination.clone())
@@ -39,11 +46,26 @@ impl Vhost {
         }
         let empty = bindings.is_empty();
         exchange.set_bindings(bindings);
+        if self.outlives_restart(&exchange, &binding.destination) {
+            let row = binding_row(&self.name, &exchange, binding);
+            self.journal.define(Command::Unbind(row));
+        }
         forget_source(&mut topology, &binding.destination, &exchange.name, 1);
         if empty && exchange.auto_delete {
             self.remove_exchange(&mut topology, &exchange);
         }
         Ok(())
+    }
+
+    /// A binding does when both of its ends do.
+    fn outlives_restart(&self, source: &Exchange, destination: &Destination) -> bool {
+        source.durable
+            && match destination {
+                Destination::Queue(name) => self.queue(name.as_bytes()).is_some_and(|q| q.durable),
+                Destination::Exchange(name) => {
+                    self.exchange(name.as_bytes()).is_some_and(|x| x.durable)
+                }
+            }
     }
 
     fn check_destination(&self, destination: &Destination) -> Result<(), AmqpError> {

@@ -18,6 +18,8 @@ use super::timer::Timer;
 use super::users::Users;
 use super::vhost::Vhost;
 use crate::auth::HashingAlgorithm;
+use crate::definitions::Command;
+use crate::definitions::rows::VhostRow;
 use crate::ids::Name;
 use crate::queue::QueueKind;
 
@@ -52,7 +54,7 @@ pub struct Broker {
     /// Imported objects that have no effect yet.
     pub kept: Mutex<Kept>,
     /// The way to the commit log.
-    pub journal: Journal,
+    pub journal: Arc<Journal>,
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
@@ -70,7 +72,7 @@ impl Broker {
             connections: Connections::default(),
             replies: Replies::default(),
             kept: Mutex::default(),
-            journal: Journal::default(),
+            journal: Arc::default(),
             reader: Reader::default(),
             timer: Timer::default(),
             vhosts: RwLock::default(),
@@ -98,7 +100,21 @@ impl Broker {
         let kind = default_kind.unwrap_or(self.options.default_kind);
         let mut vhosts = self.vhosts.write();
         let entry = vhosts.entry(Name::new(name));
-        Arc::clone(entry.or_insert_with_key(|name| Vhost::new(name.clone(), kind)))
+        Arc::clone(entry.or_insert_with_key(|name| {
+            let journal = Arc::clone(&self.journal);
+            journal.define(Command::PutVhost(VhostRow {
+                name: name.clone(),
+                description: String::new(),
+                tags: Vec::new(),
+                default_queue_type: default_kind.map(|kind| kind.name().to_owned()),
+            }));
+            Vhost::new(name.clone(), kind, journal)
+        }))
+    }
+
+    /// Numbers start above those that were used before the restart.
+    pub(super) fn start_ids_above(&self, used: u64) {
+        self.last_id.fetch_max(used, Ordering::Relaxed);
     }
 
     /// Starts the lease of a queue that nobody uses, if it has one.

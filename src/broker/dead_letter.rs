@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Refusals};
 use super::core::Broker;
+use super::journal::draft_ops;
 use super::route::{RoutedMessage, extra_keys};
 use super::shared_queue::SharedQueue;
 use super::vhost::Vhost;
@@ -15,7 +16,6 @@ use crate::amqp::hot::join_route;
 use crate::amqp::properties::Properties;
 use crate::amqp::table::Cursor;
 use crate::amqp::{Table, Value};
-use super::journal::draft_ops;
 use crate::limits::DEAD_LETTER_BURST;
 use crate::message::Record;
 use crate::queue::{DeadLetter, DeadReason, Effects, Incoming, MessageId};

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::define::exchange_row;
 use super::exchange::{Exchange, ExchangeSpec, exchange_subject};
 use super::vhost::{Topology, Vhost};
 use crate::amqp::AmqpError;
+use crate::definitions::Command;
 use crate::exchange::{Destination, ExchangeType, check_arguments, unknown_type_text};
 use crate::ids::Name;
 use crate::queue::equivalence;
@@ -25,6 +27,7 @@ impl Vhost {
         if let Some(current) = self.exchange(spec.name.as_bytes()) {
             return self.same_exchange(&current, &spec);
         }
+        let row = spec.durable.then(|| exchange_row(&self.name, &spec));
         let exchange = Exchange::new(spec);
         if let Some(alternate) = &exchange.alternate {
             let users = topology.alternates.entry(alternate.clone()).or_default();
@@ -32,6 +35,9 @@ impl Vhost {
         }
         let name = exchange.name.clone();
         self.exchanges.write().insert(name.clone(), exchange);
+        if let Some(row) = row {
+            self.journal.define(Command::DeclareExchange(row));
+        }
         // Only now would a route that is looked up afresh find it.
         invalidate_users(&topology, &name);
         Ok(())
@@ -76,6 +82,12 @@ impl Vhost {
             }
             exchange.mark_deleted();
             self.exchanges.write().remove(&exchange.name);
+            if exchange.durable {
+                self.journal.define(Command::DeleteExchange {
+                    vhost: self.name.clone(),
+                    name: exchange.name.clone(),
+                });
+            }
             if let Some(alternate) = &exchange.alternate
                 && let Some(users) = topology.alternates.get_mut(alternate)
             {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::core::Broker;
+use super::define::queue_row;
 use super::shared_queue::{QueueSpec, SharedQueue};
 use super::vhost::Vhost;
 use crate::amqp::{AmqpError, Table, Value};
+use crate::definitions::Command;
 use crate::exchange::Destination;
 use crate::queue::QueueKind;
 use crate::queue::arguments::compared_arguments;
@@ -48,6 +50,10 @@ impl Vhost {
         self.queues
             .write()
             .insert(queue.name.clone(), Arc::clone(&queue));
+        if queue.durable {
+            self.journal
+                .define(Command::DeclareQueue(queue_row(&queue)));
+        }
         if let Some(owner) = queue.owner {
             topology
                 .owned
@@ -58,6 +64,27 @@ impl Vhost {
         drop(topology);
         broker.note_lease(&queue);
         Ok((queue, true))
+    }
+
+    /// Puts in a durable queue that was there before the restart.
+    pub(super) fn restore_queue(
+        self: &Arc<Self>,
+        broker: &Broker,
+        id: u64,
+        spec: QueueSpec,
+        now: u64,
+    ) -> Result<Arc<SharedQueue>, AmqpError> {
+        let _topology = self.topology.lock();
+        if let Some(current) = self.queue(spec.name.as_bytes()) {
+            let text = format!("there are two of {}", current.subject());
+            return Err(AmqpError::precondition_failed(text));
+        }
+        let queue = SharedQueue::new(id, self, spec, now);
+        self.queues
+            .write()
+            .insert(queue.name.clone(), Arc::clone(&queue));
+        broker.start_ids_above(id);
+        Ok(queue)
     }
 
     /// Compares a declaration with the queue that is there, before its values are checked, in
@@ -124,6 +151,10 @@ impl Vhost {
             Some(outcome) => outcome?,
         };
         self.queues.write().remove(&queue.name);
+        if queue.durable {
+            // Its bindings go with it.
+            self.journal.define(Command::DeleteQueue { id: queue.id });
+        }
         if let Some(owner) = queue.owner
             && let Some(owned) = topology.owned.get_mut(&owner)
         {

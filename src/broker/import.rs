@@ -1,16 +1,19 @@
 //! Puts imported definitions into a broker. Merges, never deletes, as RabbitMQ does.
 
 use super::core::Broker;
+use super::define::{permission_row, topic_row, user_row};
 use super::exchange::ExchangeSpec;
 use super::shared_queue::{QueueSpec, queue_subject};
 use crate::amqp::AmqpError;
 use crate::auth::password::SALT_LEN;
-use crate::auth::{HashingAlgorithm, PasswordHash, User};
+use crate::auth::{HashingAlgorithm, PasswordHash, Permissions, User};
 use crate::broker::declare_exchange::exchange_type;
+use crate::definitions::Command;
 use crate::definitions::import::{
     DestinationKind, ImportedDefinitions, ImportedGlobalParameter, ImportedParameter,
     ImportedPassword, ImportedPolicy,
 };
+use crate::definitions::rows::{GlobalParameterRow, ParameterRow, PolicyRow};
 use crate::exchange::{Binding, Destination};
 use crate::ids::Name;
 use crate::queue::{QueueArguments, QueueKind};
@@ -88,8 +91,49 @@ impl Broker {
         self.apply_exchanges(&definitions)?;
         self.apply_queues(&definitions)?;
         self.apply_bindings(&definitions)?;
+        self.define_kept(&definitions);
         self.kept.lock().merge(&definitions);
         Ok(warnings)
+    }
+
+    /// Adds or replaces a user with its permissions in one host.
+    pub fn put_user(&self, user: User, vhost: &str, permissions: Permissions) {
+        let row = permission_row(&user.name, vhost, &permissions);
+        self.journal.define(Command::PutUser(user_row(&user, &[])));
+        self.journal.define(Command::SetPermission(row));
+        self.users.change(|tables| {
+            let name = user.name.clone();
+            tables.put_user(user);
+            tables.put_permissions(&name, vhost, permissions);
+        });
+    }
+
+    fn define_kept(&self, definitions: &ImportedDefinitions) {
+        for policy in &definitions.policies {
+            self.journal.define(Command::PutPolicy(PolicyRow {
+                vhost: Name::from(policy.vhost.as_str()),
+                name: policy.name.clone(),
+                pattern: policy.pattern.clone(),
+                apply_to: policy.apply_to.clone(),
+                definition: serde_json::Value::Object(policy.definition.clone()).to_string(),
+                priority: policy.priority,
+            }));
+        }
+        for parameter in &definitions.parameters {
+            self.journal.define(Command::PutParameter(ParameterRow {
+                vhost: Name::from(parameter.vhost.as_str()),
+                component: parameter.component.clone(),
+                name: parameter.name.clone(),
+                value: parameter.value.to_string(),
+            }));
+        }
+        for parameter in &definitions.global_parameters {
+            self.journal
+                .define(Command::PutGlobalParameter(GlobalParameterRow {
+                    name: parameter.name.clone(),
+                    value: parameter.value.to_string(),
+                }));
+        }
     }
 
     fn apply_users(&self, definitions: &ImportedDefinitions) -> Result<(), ApplyError> {
@@ -112,6 +156,23 @@ impl Broker {
                 password,
                 tags: user.tags.clone(),
             });
+        }
+        for user in &users {
+            let imported = definitions
+                .users
+                .iter()
+                .find(|known| known.name == user.name);
+            let limits = imported.map_or(&[][..], |known| &known.limits);
+            self.journal
+                .define(Command::PutUser(user_row(user, limits)));
+        }
+        for row in &definitions.permissions {
+            let row = permission_row(&row.user, &row.vhost, &row.permissions);
+            self.journal.define(Command::SetPermission(row));
+        }
+        for row in &definitions.topic_permissions {
+            let row = topic_row(&row.user, &row.vhost, &row.permission);
+            self.journal.define(Command::SetTopicPermission(row));
         }
         self.users.change(|tables| {
             for user in users {
@@ -203,7 +264,7 @@ pub fn hash_password(algorithm: HashingAlgorithm, password: &[u8]) -> Result<Pas
     PasswordHash::make(algorithm, salt, password).map_err(|e| e.to_string())
 }
 
-fn queue_kind(name: &str) -> Option<QueueKind> {
+pub(super) fn queue_kind(name: &str) -> Option<QueueKind> {
     match name {
         "classic" => Some(QueueKind::Classic),
         "quorum" => Some(QueueKind::Quorum),

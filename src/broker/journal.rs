@@ -2,11 +2,14 @@
 //! broker's gate and appended before the gate is left, so that a checkpoint, which closes the gate
 //! for a moment, finds queues and log in step.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{RwLock, RwLockReadGuard};
 
+use super::define::Follower;
 use super::inbox::Inbox;
+use crate::definitions::Definitions;
 use crate::message::{Body, Chunk, Home, Record};
 use crate::queue::{Incoming, Op, Placed};
 use crate::store::StoreError;
@@ -27,14 +30,36 @@ const AROUND_BODY: usize = 512;
 #[derive(Debug, Default)]
 pub struct Journal {
     log: OnceLock<Arc<Log>>,
+    follower: OnceLock<Arc<Follower>>,
     gate: RwLock<()>,
+    /// The ticket of the last definition.
+    last_definition: AtomicU64,
 }
 
 impl Journal {
     /// From now on everything goes to `log`. Called once, before anybody connects.
-    pub fn attach(&self, log: Arc<Log>) {
+    pub fn attach(&self, log: Arc<Log>, definitions: Arc<Definitions>) {
         // A second log would be our own bug; the first stays.
+        let _ = self.follower.set(Follower::new(&log, definitions));
         let _ = self.log.set(log);
+    }
+
+    pub(super) fn follower(&self) -> Option<&Arc<Follower>> {
+        self.follower.get()
+    }
+
+    /// The definitions.
+    pub fn definitions(&self) -> Option<&Arc<Definitions>> {
+        self.follower.get().map(|follower| follower.definitions())
+    }
+
+    pub(super) fn note_definition(&self, ticket: u64) {
+        self.last_definition.fetch_max(ticket, Ordering::AcqRel);
+    }
+
+    /// The ticket of the last definition: with it every change that anybody has seen is durable.
+    pub fn last_definition(&self) -> u64 {
+        self.last_definition.load(Ordering::Acquire)
     }
 
     /// The log.
@@ -72,6 +97,11 @@ impl Journal {
             Some(inbox) => log.append_and_wake(entry, Arc::clone(inbox) as _),
             None => log.append(entry),
         }
+    }
+
+    /// The ticket of the last entry; with it everything so far is durable.
+    pub fn last_ticket(&self) -> u64 {
+        self.log.get().map_or(0, |log| log.last_ticket())
     }
 
     /// Wakes `inbox` when the ticket is durable.

@@ -10,6 +10,7 @@ pub mod core;
 pub mod dead_letter;
 pub mod declare_exchange;
 pub mod declare_queue;
+pub mod define;
 pub mod exchange;
 pub mod import;
 pub mod inbox;
@@ -17,6 +18,7 @@ pub mod journal;
 pub mod port;
 pub mod reader;
 pub mod reply_to;
+pub mod restore;
 pub mod route;
 pub mod shared_queue;
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::message::Chunk;
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments, QueueKind,
-    Status,
+    ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments,
+    QueueKind, Status,
 };
 
 /// A queue of a virtual host. Laid out as written: what a message touches comes first.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use super::exchange::{Exchange, ExchangeSpec};
+use super::journal::Journal;
 use super::shared_queue::SharedQueue;
 use crate::amqp::{AmqpError, Table};
 use crate::exchange::{Destination, ExchangeType};
@@ -24,6 +25,8 @@ pub struct Vhost {
     pub(super) exchanges: Map<Arc<Exchange>>,
     pub(super) queues: Map<Arc<SharedQueue>>,
     pub(super) topology: Mutex<Topology>,
+    /// Where durable changes are recorded.
+    pub(super) journal: Arc<Journal>,
 }
 
 /// Who leads to whom: for each destination the exchanges that have bindings to it, for each
@@ -48,13 +51,18 @@ const PREDECLARED: &[(&str, ExchangeType, bool)] = &[
 
 impl Vhost {
     /// A host with the predeclared exchanges and nothing else.
-    pub(super) fn new(name: Name, default_kind: crate::queue::QueueKind) -> Arc<Self> {
+    pub(super) fn new(
+        name: Name,
+        default_kind: crate::queue::QueueKind,
+        journal: Arc<Journal>,
+    ) -> Arc<Self> {
         let vhost = Self {
             name,
             default_kind,
             exchanges: RwLock::default(),
             queues: RwLock::default(),
             topology: Mutex::default(),
+            journal,
         };
         for (name, kind, internal) in PREDECLARED {
             let exchange = Exchange::new(ExchangeSpec {

@@ -6,6 +6,7 @@ pub mod logging;
 pub mod memory;
 pub mod options;
 pub mod start;
+mod store;
 
 pub use options::{Command, load_settings};
 pub use start::run;

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::store::Store;
 use super::{control, data_dir, logging, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
@@ -40,7 +41,8 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let files = raise_file_limit();
     let broker = build_broker(settings);
     let session = session_options(settings)?;
-    prepare(&broker, settings)?;
+    let store = Store::open(&folder.path, &broker)?;
+    prepare(&broker, settings, store.is_new)?;
     let opened = open_listeners(&broker, settings, &session)?;
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
@@ -58,7 +60,10 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
         task.abort();
     }
     stop(&broker).await;
+    let closed = store.close(&broker);
     let _ = std::fs::remove_file(control::socket_path(&folder.path));
+    closed?;
+    tracing::info!("stopped");
     Ok(())
 }
 
@@ -77,22 +82,22 @@ fn build_broker(settings: &Settings) -> Arc<Broker> {
     })
 }
 
-/// The default objects, then the definitions file.
-fn prepare(broker: &Broker, settings: &Settings) -> anyhow::Result<()> {
+/// The default objects in a new data folder, then the definitions file.
+fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
     let defaults = &settings.defaults;
-    broker.put_vhost(defaults.vhost.as_bytes(), None);
-    let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
-        .context("default_permissions")?;
-    let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
-        .map_err(|reason| anyhow::anyhow!("default_pass: {reason}"))?;
-    broker.users.change(|tables| {
-        tables.put_user(User {
+    if is_new {
+        broker.put_vhost(defaults.vhost.as_bytes(), None);
+        let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
+            .context("default_permissions")?;
+        let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
+            .map_err(|reason| anyhow::anyhow!("default_pass: {reason}"))?;
+        let user = User {
             name: defaults.user.clone(),
             password: Some(password),
             tags: defaults.user_tags.clone(),
-        });
-        tables.put_permissions(&defaults.user, &defaults.vhost, permissions);
-    });
+        };
+        broker.put_user(user, &defaults.vhost, permissions);
+    }
     if let Some(path) = &defaults.load_definitions {
         for file in definition_files(Path::new(path))? {
             load_definitions(broker, &file, &defaults.vhost)?;
@@ -315,7 +320,7 @@ fn banner(addresses: &[String], folder: &Path, files: &[PathBuf], broker: &Broke
         folder.display()
     );
     tracing::info!(
-        "memory limit: {} MiB; open files: {limit}; messages are kept in memory only",
+        "memory limit: {} MiB; open files: {limit}",
         broker.alarms.memory_limit() / (1 << 20)
     );
     tracing::info!("Server startup complete");
@@ -338,5 +343,4 @@ async fn stop(broker: &Broker) {
     while broker.connections.sessions() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    tracing::info!("stopped");
 }

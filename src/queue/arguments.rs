@@ -29,6 +29,16 @@ pub enum QueueKind {
 }
 
 impl QueueKind {
+    /// The word in `x-queue-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+}
+
+impl QueueKind {
     /// RabbitMQ's module, which its error texts name.
     fn module(self) -> &'static str {
         match self {

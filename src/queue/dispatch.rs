@@ -90,12 +90,7 @@ impl<P: Port> Queue<P> {
     }
 
     /// What was wanted has been read, or cannot be; serves the consumers.
-    pub fn install(
-        &mut self,
-        read: &[(MessageId, Arc<Chunk>)],
-        now: u64,
-        effects: &mut Effects,
-    ) {
+    pub fn install(&mut self, read: &[(MessageId, Arc<Chunk>)], now: u64, effects: &mut Effects) {
         self.reading = false;
         for (id, chunk) in read {
             self.contents.install(*id, chunk);

@@ -69,7 +69,11 @@ impl Draft {
         expires_at: u64,
         offsets: impl ExactSizeIterator<Item = u32>,
     ) {
-        let expiry = if expires_at == u64::MAX { 0 } else { expires_at };
+        let expiry = if expires_at == u64::MAX {
+            0
+        } else {
+            expires_at
+        };
         self.fact(PLACED, &[queue, first, expiry, offsets.len() as u64]);
         let mut last = 0;
         for offset in offsets {
@@ -134,11 +138,32 @@ fn number(out: &mut Vec<u8>, mut value: u64) {
 #[expect(missing_docs, reason = "the table above says what each means")]
 pub enum Fact {
     /// One message of a run.
-    Placed { queue: u64, id: u64, expires_at: u64, offset: u32 },
-    Settled { queue: u64, first: u64, len: u64 },
-    Returned { queue: u64, id: u64, count: u32 },
-    Moved { queue: u64, from: u64, to: u64, count: u32 },
-    Delivered { queue: u64, up_to: u64 },
+    Placed {
+        queue: u64,
+        id: u64,
+        expires_at: u64,
+        offset: u32,
+    },
+    Settled {
+        queue: u64,
+        first: u64,
+        len: u64,
+    },
+    Returned {
+        queue: u64,
+        id: u64,
+        count: u32,
+    },
+    Moved {
+        queue: u64,
+        from: u64,
+        to: u64,
+        count: u32,
+    },
+    Delivered {
+        queue: u64,
+        up_to: u64,
+    },
 }
 
 /// Why an entry cannot be read. Its checksum was right: whoever wrote it spoke another language.
@@ -179,6 +204,12 @@ impl Reader<'_> {
     fn small(&mut self) -> Result<u32, Unreadable> {
         u32::try_from(self.number()?).map_err(|_| Unreadable::Malformed(self.at))
     }
+}
+
+/// Where the records of a payload start; behind its end if it is malformed.
+pub fn records_start(payload: &[u8]) -> u32 {
+    let len = payload.get(1..).and_then(<[u8]>::first_chunk::<4>);
+    len.map_or(u32::MAX, |len| u32::from_le_bytes(*len))
 }
 
 /// Shows every fact of a payload in order; returns where its records start.
@@ -272,14 +303,39 @@ mod tests {
         assert_eq!(all.len(), 8);
         assert_eq!(
             all[1],
-            Fact::Placed { queue: 7, id: u64::MAX, expires_at: u64::MAX, offset: 90 }
+            Fact::Placed {
+                queue: 7,
+                id: u64::MAX,
+                expires_at: u64::MAX,
+                offset: 90
+            }
         );
         assert_eq!(
             all[3],
-            Fact::Placed { queue: 8, id: 1, expires_at: 1_700_000_000_000, offset: 3_000_000_000 }
+            Fact::Placed {
+                queue: 8,
+                id: 1,
+                expires_at: 1_700_000_000_000,
+                offset: 3_000_000_000
+            }
         );
-        assert_eq!(all[4], Fact::Settled { queue: 7, first: 300, len: 4 });
-        assert_eq!(all[6], Fact::Moved { queue: 7, from: 9, to: 10, count: 4 });
+        assert_eq!(
+            all[4],
+            Fact::Settled {
+                queue: 7,
+                first: 300,
+                len: 4
+            }
+        );
+        assert_eq!(
+            all[6],
+            Fact::Moved {
+                queue: 7,
+                from: 9,
+                to: 10,
+                count: 4
+            }
+        );
         let mut newer = head.clone();
         newer[0] = 2;
         assert_eq!(facts(&newer), Err(Unreadable::Version(2)));

@@ -100,7 +100,9 @@ impl Replay {
             Fact::Settled { queue, first, len } => {
                 let id = MessageId::from_raw(first);
                 let (first, level) = (id.number(), self.level(queue, id));
-                level.gone.insert_run(first, first.saturating_add(len - len.min(1)));
+                level
+                    .gone
+                    .insert_run(first, first.saturating_add(len - len.min(1)));
                 level.next = level.next.max(first.saturating_add(len));
             }
             Fact::Returned { queue, id, count } => {
@@ -112,7 +114,12 @@ impl Replay {
                 from,
                 to,
                 count,
-            } => self.relocate(queue, MessageId::from_raw(from), MessageId::from_raw(to), count),
+            } => self.relocate(
+                queue,
+                MessageId::from_raw(from),
+                MessageId::from_raw(to),
+                count,
+            ),
             Fact::Delivered { queue, up_to } => {
                 let id = MessageId::from_raw(up_to);
                 let level = self.level(queue, id);

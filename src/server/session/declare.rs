@@ -46,6 +46,7 @@ fn refuse_default_exchange(name: &[u8]) -> Result<(), AmqpError> {
 impl Session {
     /// Answers with a method that has no arguments, unless the client asked for none.
     fn ok(&mut self, channel: u16, nowait: bool, id: (u16, u16)) {
+        self.wait_for(self.broker.journal.last_definition());
         if !nowait {
             encode::plain(self.out.buffer(), channel, id.0, id.1);
         }
@@ -171,7 +172,7 @@ impl Session {
             arguments,
         };
         self.unbind(&clean(method.exchange.as_str()), &binding)?;
-        encode::plain(self.out.buffer(), channel, 50, 51);
+        self.ok(channel, false, (50, 51));
         Ok(())
     }
 
@@ -315,6 +316,9 @@ impl Session {
         if let Some(state) = self.channels.get_mut(&channel) {
             state.last_queue = Some(queue.name.clone());
         }
+        if queue.durable {
+            self.wait_for(self.broker.journal.last_definition());
+        }
         if !nowait {
             let status = queue.status();
             encode::queue_declare_ok(
@@ -381,6 +385,9 @@ impl Session {
         let purged = queue
             .purge(&self.broker)
             .ok_or_else(|| vhost.no_queue(&name))?;
+        if queue.durable {
+            self.wait_for(self.broker.journal.last_ticket());
+        }
         if !method.nowait {
             encode::queue_count_ok(self.out.buffer(), channel, 31, count(purged));
         }
@@ -411,6 +418,7 @@ impl Session {
                 )));
             }
             deleted = vhost.delete_queue(&queue, method.if_unused, method.if_empty)?;
+            self.wait_for(self.broker.journal.last_definition());
         }
         if !method.nowait {
             encode::queue_count_ok(self.out.buffer(), channel, 41, count(deleted));

@@ -89,9 +89,9 @@ impl Session {
             let broker = &self.broker;
             let mut draft = Draft::default();
             let gate = broker.journal.enter();
-            let mut asked =
-                tx.batch
-                    .flush_drafting(self.now, &mut Refusals::default(), &mut draft);
+            let mut asked = tx
+                .batch
+                .flush_drafting(self.now, &mut Refusals::default(), &mut draft);
             for (queue, runs) in settles {
                 let mut effects = queue.settle_drafting(&runs, self.now);
                 draft_ops(&mut draft, queue.id, &effects.journal);

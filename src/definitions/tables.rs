@@ -1,0 +1,284 @@
+//! The definitions as tables of a sled database in the folder `definitions`: the one file of the
+//! broker that knows sled.
+//!
+//! sled 0.34 has open reports of corrupted databases, so this is never the only copy and never
+//! believed: snapshot and log are the truth, a database that differs is moved aside. What it is
+//! for: a second copy at a start that finds the snapshot damaged, and tables that can be read
+//! without the broker.
+//!
+//! # Format, version 1
+//!
+//! A tree for each kind, named as [`Kind::name`] says, with the rows' keys and values; a tree
+//! `meta` with the key `head`: version (1 octet), history (16), applied index (8), digest (16),
+//! numbers little endian. Head and rows change in one transaction. While the tables are written
+//! anew there is no head, and without one they are not used.
+//!
+//! sled may panic on damaged files, and a thread of its own that panics may leave its caller
+//! waiting: [`guarded`] runs what opens and reads files on a thread of its own and waits a bounded
+//! time; [`caught`] is for the thread that then writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use sled::transaction::{TransactionError, Transactional as _};
+use sled::{Batch, Db, Mode, Tree};
+
+use super::codec::CodecError;
+use super::rows::{KINDS, Kind};
+use super::state::State;
+
+/// The name of the folder in the data folder.
+pub const FOLDER: &str = "definitions";
+
+/// What sled may keep of the tables in memory, in octets. They are written and hardly ever read.
+const CACHE_BYTES: u64 = 4 << 20;
+
+/// Rows in one batch where the tables are written anew.
+const REWRITE_BATCH: usize = 1_024;
+
+/// How long opening and reading may take before the tables count as damaged. A million rows take
+/// a few seconds on a slow disk.
+pub const OPEN_WITHIN: Duration = Duration::from_secs(120);
+
+const HEAD: &[u8] = b"head";
+const VERSION: u8 = 1;
+const HEAD_LEN: usize = 41;
+
+/// Why the tables are not to be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TablesError {
+    /// sled's own answer.
+    #[error("{0}")]
+    Sled(#[from] sled::Error),
+    /// sled panicked.
+    #[error("sled panicked: {0}")]
+    Panicked(String),
+    /// sled did not come back.
+    #[error("sled did not answer within {0:?}")]
+    Silent(Duration),
+    /// There is no head, or not one that this broker reads.
+    #[error("they were not written to their end")]
+    Unfinished,
+    /// Written by another version.
+    #[error("their format is version {0}, this broker reads version {VERSION}")]
+    Version(u8),
+    /// The rows are not those that the digest was made of.
+    #[error("the rows do not match their digest")]
+    Digest,
+    /// A row is none.
+    #[error("a row of '{0}' cannot be read: {1}")]
+    Row(&'static str, CodecError),
+}
+
+/// What the tables say of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Which life of the data folder they belong to.
+    pub history: u128,
+    /// The index of the last command in them.
+    pub applied: u64,
+    /// The digest of their rows.
+    pub digest: u128,
+}
+
+impl Head {
+    /// The head of tables that hold `state`.
+    pub fn of(history: u128, state: &State) -> Self {
+        Self {
+            history,
+            applied: state.applied(),
+            digest: state.digest(),
+        }
+    }
+
+    fn to_octets(self) -> [u8; HEAD_LEN] {
+        let mut out = [VERSION; HEAD_LEN];
+        let octets = [
+            self.history.to_le_bytes().as_slice(),
+            self.applied.to_le_bytes().as_slice(),
+            self.digest.to_le_bytes().as_slice(),
+        ]
+        .concat();
+        for (place, octet) in out.iter_mut().skip(1).zip(octets) {
+            *place = octet;
+        }
+        out
+    }
+
+    fn from_octets(octets: &[u8]) -> Result<Self, TablesError> {
+        let (version, rest) = octets.split_first().ok_or(TablesError::Unfinished)?;
+        if *version != VERSION {
+            return Err(TablesError::Version(*version));
+        }
+        let (history, rest) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
+        let (applied, rest) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
+        let (digest, _) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
+        Ok(Self {
+            history: u128::from_le_bytes(*history),
+            applied: u64::from_le_bytes(*applied),
+            digest: u128::from_le_bytes(*digest),
+        })
+    }
+}
+
+/// The open database. One thread uses it; another broker cannot open it.
+#[derive(Debug)]
+pub struct Tables {
+    db: Db,
+    /// `meta`, then a tree for each kind at the place of its number.
+    trees: Vec<Tree>,
+}
+
+impl Tables {
+    /// Opens the database in `folder`, or makes an empty one without a head. To be called within
+    /// [`guarded`].
+    pub fn open(folder: &Path) -> Result<Self, TablesError> {
+        let db = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            .mode(Mode::LowSpace)
+            // The applier asks for it.
+            .flush_every_ms(None)
+            .open()?;
+        let mut trees = vec![db.open_tree("meta")?];
+        for kind in KINDS {
+            trees.push(db.open_tree(kind.name())?);
+        }
+        Ok(Self { db, trees })
+    }
+
+    /// Reads every row and checks the digest, which it returns with the index: what is wrong is an
+    /// error. To be called within [`guarded`].
+    pub fn verify(&self) -> Result<(Head, State), TablesError> {
+        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Unfinished)?;
+        let head = meta.get(HEAD)?.ok_or(TablesError::Unfinished)?;
+        let head = Head::from_octets(&head)?;
+        let mut state = State::default();
+        for (kind, tree) in KINDS.into_iter().zip(tables) {
+            for row in tree {
+                let (key, value) = row?;
+                state
+                    .restore_row(kind, &key, &value)
+                    .map_err(|error| TablesError::Row(kind.name(), error))?;
+            }
+        }
+        if state.digest() != head.digest {
+            return Err(TablesError::Digest);
+        }
+        Ok((head, state.restored(head.applied)))
+    }
+
+    /// Writes the rows that changed, and what the tables are then, in one transaction.
+    pub fn apply<'a>(
+        &self,
+        head: Head,
+        changes: impl Iterator<Item = (Kind, &'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<(), TablesError> {
+        let mut batches: Vec<Batch> = self.trees.iter().map(|_| Batch::default()).collect();
+        for (kind, key, value) in changes {
+            if let Some(batch) = batches.get_mut(usize::from(kind.number()) + 1) {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+        }
+        if let Some(meta) = batches.first_mut() {
+            meta.insert(HEAD, head.to_octets().as_slice());
+        }
+        let written = self.trees.as_slice().transaction(|trees| {
+            for (tree, batch) in trees.iter().zip(&batches) {
+                tree.apply_batch(batch)?;
+            }
+            Ok::<_, sled::transaction::ConflictableTransactionError<()>>(())
+        });
+        match written {
+            Ok(()) | Err(TransactionError::Abort(())) => Ok(()),
+            Err(TransactionError::Storage(error)) => Err(error.into()),
+        }
+    }
+
+    /// Writes all of `state` in place of what is there.
+    pub fn rewrite(&self, head: Head, state: &State) -> Result<(), TablesError> {
+        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Unfinished)?;
+        meta.remove(HEAD)?;
+        self.flush()?;
+        for (kind, tree) in KINDS.into_iter().zip(tables) {
+            tree.clear()?;
+            let mut batch = Batch::default();
+            let mut rows = 0;
+            for (key, value) in state.table(kind) {
+                batch.insert(&**key, &**value);
+                rows += 1;
+                if rows % REWRITE_BATCH == 0 {
+                    tree.apply_batch(std::mem::take(&mut batch))?;
+                }
+            }
+            tree.apply_batch(batch)?;
+        }
+        self.flush()?;
+        meta.insert(HEAD, head.to_octets().as_slice())?;
+        self.flush()
+    }
+
+    /// Makes durable what was written.
+    pub fn flush(&self) -> Result<(), TablesError> {
+        self.db.flush()?;
+        Ok(())
+    }
+
+    /// Flushes and closes the files. To be called within [`caught`], as sled works while it is
+    /// dropped.
+    pub fn close(self) -> Result<(), TablesError> {
+        self.flush()?;
+        drop(self);
+        Ok(())
+    }
+}
+
+/// Work that goes on on a thread of its own.
+#[derive(Debug)]
+pub struct Guarded<T>(mpsc::Receiver<Result<T, TablesError>>);
+
+/// Starts `work` on a thread of its own.
+pub fn guarded<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TablesError> + Send + 'static,
+) -> Guarded<T> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let refused = sender.clone();
+    let run = move || {
+        // Nobody waits any more where this fails.
+        let _ = sender.send(caught(work));
+    };
+    let spawned = thread::Builder::new()
+        .name("leveret-tables".to_owned())
+        .spawn(run);
+    if let Err(error) = spawned {
+        let _ = refused.send(Err(TablesError::Sled(sled::Error::Io(error))));
+    }
+    Guarded(receiver)
+}
+
+impl<T> Guarded<T> {
+    /// Waits for the outcome. A panic is an error; so is no answer in time, after which the thread
+    /// is left to itself.
+    pub fn wait(self, within: Duration) -> Result<T, TablesError> {
+        let outcome = self.0.recv_timeout(within);
+        outcome.unwrap_or(Err(TablesError::Silent(within)))
+    }
+}
+
+/// Runs `work`; a panic in it is an error.
+pub fn caught<T>(work: impl FnOnce() -> Result<T, TablesError>) -> Result<T, TablesError> {
+    // What the panic left half done is not used again: the tables are closed for good.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(TablesError::Panicked(text.unwrap_or("no text").to_owned()))
+    })
+}

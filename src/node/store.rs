@@ -1,0 +1,134 @@
+//! Opens the store of a data folder, puts what it holds into the broker, and closes it at the end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+
+use crate::broker::Broker;
+use crate::broker::journal::{BATCH, DEFINITION};
+use crate::broker::reader::Reader;
+use crate::definitions::{Definitions, Recovery};
+use crate::message::Home;
+use crate::store::io::RealDisk;
+use crate::store::log::{Log, LogOptions, Position, Replayed};
+use crate::store::replay::Replay;
+use crate::store::{StoreError, batch};
+
+/// The exit status of a node whose store has failed: what it could not write it must not go on
+/// without.
+const STORE_FAILED: i32 = 74;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    log: Arc<Log>,
+    definitions: Arc<Definitions>,
+    /// Nothing had been defined in it before.
+    pub is_new: bool,
+}
+
+impl Store {
+    /// Recovers what the folder holds and puts it into `broker`, which then keeps it there.
+    pub fn open(folder: &Path, broker: &Arc<Broker>) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let log_folder = folder.join("log");
+        std::fs::create_dir_all(&log_folder)
+            .with_context(|| format!("cannot make the folder {}", log_folder.display()))?;
+        let disk = RealDisk::new(log_folder);
+        let mut definitions = Recovery::open(folder)?;
+        let mut found = Replay::default();
+        let mut octets = 0;
+        let mut shown = Instant::now();
+        let log = Log::open(
+            Arc::new(disk),
+            LogOptions::default(),
+            Position::ZERO,
+            &mut |done, total| {
+                octets = done;
+                if shown.elapsed().as_secs() >= 1 {
+                    shown = Instant::now();
+                    let (done, total) = (done >> 20, total >> 20);
+                    tracing::info!("recovering: {done} of {total} MiB of the log read");
+                }
+            },
+            &mut |entry| take(entry, &mut definitions, &mut found),
+        )
+        .with_context(|| format!("the store in {}", folder.display()))?;
+        let (definitions, _) = definitions.finish()?;
+        let state = definitions.state();
+        let is_new = state.is_empty();
+        let restored = broker.restore(&state, found);
+        let definitions = Arc::new(definitions);
+        log.on_failure(|error| {
+            tracing::error!("the store has failed, and the node ends: {error}");
+            eprintln!("leveret: the store has failed: {error}");
+            std::process::exit(STORE_FAILED);
+        });
+        log.start().context("cannot start the log's thread")?;
+        broker
+            .journal
+            .attach(Arc::clone(&log), Arc::clone(&definitions));
+        Reader::start(broker).context("cannot start the reader's thread")?;
+        tracing::info!(
+            "store: {} durable queues with {} messages recovered from {} MiB of log in {} ms",
+            restored.queues,
+            restored.messages,
+            octets >> 20,
+            started.elapsed().as_millis()
+        );
+        Ok(Self {
+            log,
+            definitions,
+            is_new,
+        })
+    }
+
+    /// Writes what is left and closes.
+    pub fn close(&self, broker: &Broker) -> anyhow::Result<()> {
+        broker.reader.stop();
+        let stopped = self.log.stop();
+        self.definitions.durable_to(self.log.durable());
+        self.definitions.close();
+        stopped.context("the store could not be closed")
+    }
+}
+
+fn take(
+    entry: &Replayed<'_>,
+    definitions: &mut Recovery,
+    found: &mut Replay,
+) -> Result<(), StoreError> {
+    match entry.kind {
+        BATCH => {
+            let records = |start: u32| entry.payload.get(start as usize..).unwrap_or_default();
+            // The facts come before the records; where these start is known at once.
+            let start = batch::records_start(entry.payload);
+            let home = Home {
+                file: Arc::clone(entry.file),
+                offset: entry.payload_offset + start,
+            };
+            let size = |offset: u32| {
+                records(start.saturating_add(offset))
+                    .first_chunk::<4>()
+                    .map_or(0, |len| u32::from_le_bytes(*len))
+            };
+            batch::read(entry.payload, |fact| found.take(fact, &home, size))
+                .map(drop)
+                .map_err(|error| StoreError::Refused(at(entry, &error)))
+        }
+        DEFINITION => definitions
+            .replay(entry.index, entry.payload)
+            .map_err(|error| StoreError::Refused(at(entry, &error))),
+        other => Err(StoreError::Refused(at(
+            entry,
+            &format_args!("entries of kind {other} are not known"),
+        ))),
+    }
+}
+
+fn at(entry: &Replayed<'_>, what: &dyn std::fmt::Display) -> String {
+    let place = entry.position;
+    format!("the log's entry at {place}: {what}; a newer version may have written it")
+}
