@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
         "connection",
         "definitions",
     ],
+    &["store"],
     &["broker"],
     &["server"],
     &["node"],

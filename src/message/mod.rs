@@ -1,10 +1,12 @@
 //! Messages at rest in memory: append-only chunks of records, shared by every queue that holds one
-//! of their messages. The commit log's in-memory tail will be made of the same chunks.
+//! of their messages. The commit log's in-memory tail is made of the same chunks.
 
 pub mod chunk;
 pub mod held;
 pub mod record;
+pub mod stored;
 
 pub use chunk::Chunk;
 pub use held::Held;
 pub use record::Record;
+pub use stored::{Home, StoredFile};

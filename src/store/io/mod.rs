@@ -1,0 +1,11 @@
+//! Files behind a trait, so that the store can be tested on a disk that fails on purpose.
+
+pub mod disk;
+pub mod real;
+#[cfg(test)]
+pub mod sim;
+
+pub use disk::{Disk, DiskFile};
+pub use real::RealDisk;
+#[cfg(test)]
+pub use sim::{Fault, SimDisk};

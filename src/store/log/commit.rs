@@ -1,0 +1,277 @@
+//! The log as its callers see it: append, wait, read, recycle.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::buffer::{Buffer, Pending, Rest, octets_pending};
+use super::files::{Files, LogFile, SPARES_MAX, retire};
+use super::format::{PAYLOAD_MAX, log_name};
+use super::options::{Entry, LogOptions, Wake};
+use super::place::Position;
+use crate::message::StoredFile;
+use crate::store::StoreError;
+use crate::store::io::Disk;
+
+/// Called once with the log's failure.
+type OnFailure = Box<dyn Fn(&StoreError) + Send + Sync>;
+
+/// The commit log. [`Log::open`] reads it; then either [`Log::start`] runs its thread or a test calls
+/// [`Log::step`].
+pub struct Log {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) options: LogOptions,
+    /// A leaf lock: nothing is taken and nothing is written under it.
+    pub(super) buffer: Mutex<Buffer>,
+    pub(super) arrived: Condvar,
+    /// The highest ticket that is synced.
+    pub(super) durable: AtomicU64,
+    /// Everything below this position is synced.
+    pub(super) durable_end: AtomicU64,
+    /// Octets of entries appended but not durable.
+    pub(super) pending: AtomicUsize,
+    pub(super) files: Mutex<Files>,
+    /// Held during a step.
+    pub(super) writer: Mutex<Writer>,
+    pub(super) low: AtomicBool,
+    pub(super) failure: OnceLock<StoreError>,
+    pub(super) on_failure: Mutex<Option<OnFailure>>,
+    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What only a step uses.
+pub(super) struct Writer {
+    /// The file that is written, if there is one already.
+    pub current: Option<LogFile>,
+    /// The batch, kept for its room.
+    pub batch: VecDeque<Pending>,
+    /// Everything of a batch that is not written from its chunk, kept for its room.
+    pub scratch: Vec<u8>,
+}
+
+impl Log {
+    /// A log that goes on at `end`, in `current` if that exists.
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        files: Files,
+        current: Option<LogFile>,
+        next: Position,
+        end: Position,
+    ) -> Arc<Self> {
+        let log = Self {
+            buffer: Mutex::new(Buffer::new(next, options.segment_bytes)),
+            arrived: Condvar::new(),
+            durable: AtomicU64::new(0),
+            durable_end: AtomicU64::new(end.to_u64()),
+            pending: AtomicUsize::new(0),
+            files: Mutex::new(files),
+            writer: Mutex::new(Writer {
+                current,
+                batch: VecDeque::new(),
+                scratch: Vec::new(),
+            }),
+            low: AtomicBool::new(false),
+            failure: OnceLock::new(),
+            on_failure: Mutex::new(None),
+            thread: Mutex::new(None),
+            disk,
+            options,
+        };
+        log.check_space();
+        Arc::new(log)
+    }
+
+    /// Takes `entry`, in memory only, and gives its ticket. Tickets count from 1 in the order of the
+    /// log. Without anybody who waits, it is written 200 ms later at most.
+    pub fn append(&self, entry: Entry) -> u64 {
+        self.take(entry, None)
+    }
+
+    /// Takes `entry` and wakes `waiter` once it is durable.
+    pub fn append_and_wake(&self, entry: Entry, waiter: Arc<dyn Wake>) -> u64 {
+        self.take(entry, Some(waiter))
+    }
+
+    fn take(&self, entry: Entry, waiter: Option<Arc<dyn Wake>>) -> u64 {
+        let payload = entry.head.len() as u64 + entry.tail().len() as u64;
+        if payload > PAYLOAD_MAX {
+            self.fail(StoreError::TooLong {
+                octets: payload,
+                limit: PAYLOAD_MAX,
+            });
+        }
+        let size = octets_pending(payload);
+        let pending = self.pending.fetch_add(size, Ordering::Relaxed) + size;
+        let mut buffer = self.buffer.lock();
+        let ticket = buffer.push(entry, payload.min(PAYLOAD_MAX));
+        if let Some(waiter) = waiter {
+            buffer.wait(ticket, waiter);
+        }
+        // Memory is what the writer must hurry for when nobody else asks it to.
+        buffer.urgent |= pending >= self.options.buffer_bytes / 2;
+        self.rouse(&buffer);
+        ticket
+    }
+
+    /// Wakes the thread if it rests and must not.
+    fn rouse(&self, buffer: &Buffer) {
+        let needed = match buffer.rest {
+            Rest::Awake => false,
+            Rest::Empty => true,
+            Rest::Lazy => buffer.urgent || buffer.stopping,
+        };
+        if needed {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Wakes `waiter` once `ticket` is durable; false, and no wake, if it is already.
+    pub fn wake_when(&self, ticket: u64, waiter: Arc<dyn Wake>) -> bool {
+        let mut buffer = self.buffer.lock();
+        // Read under the lock: who is not durable now is woken by a later step, which takes it.
+        if ticket <= self.durable() {
+            return false;
+        }
+        buffer.wait(ticket, waiter);
+        self.rouse(&buffer);
+        true
+    }
+
+    /// The highest ticket that is synced; it and all below are safe.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// The newest ticket given.
+    pub fn last_ticket(&self) -> u64 {
+        self.buffer.lock().last_ticket
+    }
+
+    /// Octets of the log that wait to be durable.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// True while more waits to be durable than there should be: who appends should pause until
+    /// woken by [`Self::wake_when_clear`].
+    pub fn is_congested(&self) -> bool {
+        self.pending_bytes() >= self.options.buffer_bytes
+    }
+
+    /// Wakes `waiter` once the log is well below congestion; false, and no wake, if it is already.
+    pub fn wake_when_clear(&self, waiter: Arc<dyn Wake>) -> bool {
+        let mut buffer = self.buffer.lock();
+        if self.is_clear() {
+            return false;
+        }
+        buffer.wait_clear(waiter);
+        buffer.urgent = true;
+        self.rouse(&buffer);
+        true
+    }
+
+    pub(super) fn is_clear(&self) -> bool {
+        self.pending_bytes() <= self.options.buffer_bytes / 2
+    }
+
+    /// Where the next entry lies at the earliest: every entry appended so far lies below, every
+    /// later one at or above. A checkpoint may start here once all of them are durable.
+    pub fn position(&self) -> Position {
+        self.buffer.lock().next
+    }
+
+    /// Everything below is synced.
+    pub fn durable_position(&self) -> Position {
+        Position::from_u64(self.durable_end.load(Ordering::Acquire))
+    }
+
+    /// True while the disk has less free space than its reserve: publishes should be refused.
+    pub fn space_low(&self) -> bool {
+        self.low.load(Ordering::Relaxed)
+    }
+
+    /// Asks the disk how much is free, now.
+    pub fn check_space(&self) {
+        // A disk that does not answer will fail a write soon enough; that is where it is reported.
+        if let Ok(free) = self.disk.free_bytes() {
+            self.low
+                .store(free < self.options.reserve_bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads `len` octets from `offset` of a file of the log. They are not checked; what their
+    /// caller keeps in them must be.
+    pub fn read(&self, file: &StoredFile, offset: u32, len: usize) -> Result<Vec<u8>, StoreError> {
+        let handle = {
+            let files = self.files.lock();
+            files.map.get(&file.number).map(|f| Arc::clone(&f.handle))
+        };
+        let handle = handle.ok_or(StoreError::NoSuchFile {
+            number: file.number,
+        })?;
+        let mut octets = vec![0; len];
+        handle
+            .read_at(&mut octets, offset.into())
+            .map_err(|e| StoreError::io("read", log_name(file.number), e))?;
+        Ok(octets)
+    }
+
+    /// Every file and the octets that it holds, oldest first.
+    pub fn files(&self) -> Vec<(Arc<StoredFile>, u64)> {
+        let files = self.files.lock();
+        let each = files.map.values();
+        each.map(|file| (Arc::clone(&file.stored), file.written.into()))
+            .collect()
+    }
+
+    /// Gives up the files that lie wholly below `below` and that nobody holds: a few are kept to be
+    /// used again, the others removed. Below `below` nothing may be needed for a replay any more.
+    pub fn recycle(&self, below: Position) -> Result<(), StoreError> {
+        // The file that the durable end lies in is the newest that is known to be whole.
+        let below = below.file.min(self.durable_position().file);
+        let free = self.files.lock().unneeded(below);
+        for number in free {
+            let keep = self.files.lock().spares.len() < SPARES_MAX;
+            let usual = self.options.segment_bytes.into();
+            if retire(self.disk.as_ref(), number, keep, usual)? {
+                self.files.lock().spares.push(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `callback` once if the log fails, or now if it has failed. After that nothing becomes
+    /// durable any more and nobody is woken: the node must end.
+    pub fn on_failure(&self, callback: impl Fn(&StoreError) + Send + Sync + 'static) {
+        let mut slot = self.on_failure.lock();
+        match self.failure.get() {
+            Some(failure) => callback(failure),
+            None => *slot = Some(Box::new(callback)),
+        }
+    }
+
+    /// Why the log has failed, if it has.
+    pub fn failure(&self) -> Option<&StoreError> {
+        self.failure.get()
+    }
+
+    /// Poisons the log with its first failure and tells whoever wants to know.
+    pub(super) fn fail(&self, failure: StoreError) {
+        let mut slot = self.on_failure.lock();
+        if self.failure.set(failure).is_err() {
+            return;
+        }
+        let callback = slot.take();
+        drop(slot);
+        let left = self.buffer.lock().fail();
+        drop(left);
+        self.arrived.notify_all();
+        if let (Some(callback), Some(failure)) = (callback, self.failure.get()) {
+            callback(failure);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The log on the real disk.
+
+mod basic;
