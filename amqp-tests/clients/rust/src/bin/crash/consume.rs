@@ -8,7 +8,7 @@ use futures_lite::StreamExt;
 use lapin::{Channel, message::Delivery, options::*, types::FieldTable};
 
 use crate::body::Id;
-use crate::ledger::Settled;
+use crate::ledger::{Problem, Settled};
 use crate::publish::{Shared, connect, lock};
 use crate::random::Random;
 use crate::topology::{LINES, Policy, place};
@@ -88,7 +88,7 @@ impl Worker {
         let id = match Id::read(&delivery.data) {
             Ok(id) => id,
             Err(damage) => {
-                lock(&self.ledger).problem(format!("{queue}: {damage}"));
+                lock(&self.ledger).problem(Problem::Damaged, format!("{queue}: {damage}"));
                 return Ok(());
             }
         };
@@ -158,7 +158,7 @@ impl Worker {
             && before > id
         {
             let text = format!("{}: {id} first after {before}", self.policy.queue);
-            lock(&self.ledger).problem(text);
+            lock(&self.ledger).problem(Problem::Disorder, text);
         }
     }
     /// Acknowledges what was collected, at once.

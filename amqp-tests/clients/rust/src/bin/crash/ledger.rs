@@ -43,6 +43,25 @@ struct Message {
     copies: [Copy; 3],
 }
 
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// A confirmed message is nowhere, or a dead letter between its queues.
+    Lost,
+    /// Something is there that was settled for sure, or was absent before.
+    CameBack,
+    /// Something is there that was never published.
+    Invented,
+    /// A message is there more than once.
+    Twice,
+    /// A body has changed.
+    Damaged,
+    /// Messages of a publisher are not in its order.
+    Disorder,
+    /// A dead letter of what was not rejected, or the other way round.
+    Misplaced,
+}
+
 /// Counts of one cycle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
@@ -66,7 +85,7 @@ pub struct Ledger {
     messages: HashMap<Id, Message>,
     published: HashMap<(u16, u32), u32>,
     /// What was seen to be wrong.
-    pub problems: Vec<String>,
+    pub problems: Vec<(Problem, String)>,
     pub counts: Counts,
 }
 
@@ -114,28 +133,36 @@ impl Ledger {
         match self.copy(id, line).copied() {
             None => self.unknown(id, queue),
             Some(Copy::Live) if step > 0 && LINES[line].moves == Moves::Reject => {
-                self.problem(format!("{id} was never rejected and is in {queue}"));
+                let text = format!("{id} was never rejected and is in {queue}");
+                self.problem(Problem::Misplaced, text);
             }
             Some(Copy::Rejected(_)) if step == 0 => {
-                self.problem(format!("{id} was rejected and is delivered from {queue}"));
+                let text = format!("{id} was rejected and is delivered from {queue}");
+                self.problem(Problem::Misplaced, text);
             }
             Some(Copy::Acked(_) | Copy::Gone) => {
-                self.problem(format!(
-                    "{id} was acknowledged and is delivered from {queue}"
-                ));
+                let text = format!("{id} was acknowledged and is delivered from {queue}");
+                self.problem(Problem::CameBack, text);
             }
             Some(_) => {}
         }
     }
     fn unknown(&mut self, id: Id, queue: &str) {
         let published = self.published.get(&(id.publisher, id.cycle));
-        let what = match published {
-            Some(count) if id.seq < *count && id.publisher < publishers() => {
-                "came back after it was settled or absent:"
-            }
-            _ => "was never published:",
+        let (kind, what) = match published {
+            Some(count) if id.seq < *count && id.publisher < publishers() => (
+                Problem::CameBack,
+                "came back after it was settled or absent:",
+            ),
+            _ => (Problem::Invented, "was never published:"),
         };
-        self.problem(format!("{id} {what} in {queue}"));
+        self.problem(kind, format!("{id} {what} in {queue}"));
+    }
+    /// What was read after a restart is acknowledged, to make room.
+    pub fn put_away(&mut self, id: Id, queue: &str) {
+        if let Some(copy) = self.copy(id, place(queue).0) {
+            *copy = Copy::Acked(None);
+        }
     }
     /// A consumer is about to settle it.
     pub fn settle(&mut self, id: Id, queue: &str, how: Settled) {
@@ -167,8 +194,8 @@ impl Ledger {
         }
     }
     /// Notes what is wrong.
-    pub fn problem(&mut self, text: String) {
-        self.problems.push(text);
+    pub fn problem(&mut self, kind: Problem, text: String) {
+        self.problems.push((kind, text));
     }
     /// What of a line must exist and is not among `seen`.
     pub fn missing(&self, line: usize, seen: &[Id]) -> usize {
@@ -200,7 +227,8 @@ impl Ledger {
         for ((id, line), steps) in &places {
             if steps.len() > 1 {
                 let queues: Vec<&str> = steps.iter().map(|s| LINES[*line].queues[*s]).collect();
-                self.problem(format!("{id} is there {} times: {queues:?}", steps.len()));
+                let text = format!("{id} is there {} times: {queues:?}", steps.len());
+                self.problem(Problem::Twice, text);
             }
             if self.copy(*id, *line).is_none() {
                 self.unknown(*id, LINES[*line].queues[steps[0]]);
@@ -234,7 +262,9 @@ impl Ledger {
                 None => {
                     if sure && matches!(was, Copy::Live | Copy::Rejected(_)) {
                         let first = LINES[*line].queues[0];
-                        self.problem(format!("{id} of {first} is lost: it was {was:?}"));
+                        let was = describe(was, killed);
+                        let text = format!("{id} of {first} is lost: it was {was}");
+                        self.problem(Problem::Lost, text);
                     } else if matches!(was, Copy::Live | Copy::Rejected(_)) {
                         vanished += 1;
                     }
@@ -261,11 +291,12 @@ impl Ledger {
         let by_reject = LINES[line].moves == Moves::Reject && step > 0;
         let (received, undone) = match was {
             Copy::Live if by_reject => {
-                self.problem(format!("{id} was never rejected and is in {queue}"));
+                let text = format!("{id} was never rejected and is in {queue}");
+                self.problem(Problem::Misplaced, text);
                 (None, false)
             }
             Copy::Gone => {
-                self.problem(format!("{id} came back in {queue}"));
+                self.problem(Problem::CameBack, format!("{id} came back in {queue}"));
                 (None, false)
             }
             Copy::Live => (None, false),
@@ -279,8 +310,9 @@ impl Ledger {
             self.counts.acks_undone += 1;
             self.counts.oldest_undone = self.counts.oldest_undone.max(age);
             if age >= GRACE {
-                let what = format!("{id} was {was:?}, received {age:?} before the kill");
-                self.problem(format!("{what}, and is in {queue}"));
+                let was = describe(was, killed);
+                let text = format!("{id} is in {queue}: it was {was}");
+                self.problem(Problem::CameBack, text);
             }
         }
         if by_reject {
@@ -301,7 +333,8 @@ impl Ledger {
             if let Some(before) = last.insert((id.publisher, priority), *id)
                 && before > *id
             {
-                self.problem(format!("{queue}: {id} stands behind {before}"));
+                let text = format!("{queue}: {id} stands behind {before}");
+                self.problem(Problem::Disorder, text);
             }
         }
     }
@@ -310,3 +343,20 @@ impl Ledger {
         self.messages.len()
     }
 }
+
+fn describe(copy: Copy, killed: Instant) -> String {
+    let (what, received) = match copy {
+        Copy::Live => return "neither acknowledged nor rejected".into(),
+        Copy::Gone => return "gone".into(),
+        Copy::Acked(received) => ("acknowledged", received),
+        Copy::Rejected(received) => ("rejected", received),
+    };
+    match received {
+        None => format!("{what}, not known to be received"),
+        Some(at) if at > killed => format!("{what}, received about when it was killed"),
+        Some(at) => format!("{what}, received {:?} before the kill", killed - at),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod random;
 mod read;
 mod topology;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use amqp_tests::suite::{Broker, Brokers, Ending, Product, Target, end_leftovers}
 use tokio::task::JoinSet;
 
 use crate::damage::{Tail, damage};
-use crate::ledger::Counts;
+use crate::ledger::{Counts, Problem};
 use crate::publish::{Shared, connect, lock};
 use crate::random::Random;
 
@@ -114,6 +115,7 @@ struct Run {
     random: Random,
     total: Counts,
     starts: Vec<Duration>,
+    problems: BTreeMap<Problem, usize>,
     bad_cycles: u32,
 }
 
@@ -150,6 +152,7 @@ async fn begin(args: Args, brokers: &Brokers) -> Result<Run, String> {
         ledger: Arc::default(),
         total: Counts::default(),
         starts: Vec::new(),
+        problems: BTreeMap::new(),
         bad_cycles: 0,
     })
 }
@@ -195,8 +198,8 @@ impl Run {
         println!("  {}", done.map_err(|e| format!("damage: {e}"))?);
         Ok(())
     }
-    /// One cycle: its line of figures; the problems are in the ledger.
-    async fn cycle(&mut self, cycle: u32) -> Result<String, String> {
+    /// One cycle: how long the start took; all else is in the ledger.
+    async fn cycle(&mut self, cycle: u32) -> Result<Duration, String> {
         let killed = self.load_and_kill(cycle).await?;
         self.damage()?;
         let started = self.broker.start_again();
@@ -212,27 +215,22 @@ impl Run {
         read::finish(readers, &self.ledger, cycle.is_multiple_of(2)).await?;
         let closed = connection.close(200, "verified".into()).await;
         closed.map_err(|e| e.to_string())?;
-        let mut ledger = lock(&self.ledger);
-        let c = std::mem::take(&mut ledger.counts);
-        self.total = sum(self.total, c);
-        Ok(format!(
-            "{cycle:>5} {} {:>8} {:>7}",
-            columns(&c),
-            start.as_millis(),
-            ledger.problems.len()
-        ))
+        Ok(start)
     }
     async fn cycles(&mut self) -> bool {
         println!("{HEAD}");
         for cycle in 1..=self.args.cycles {
-            match self.cycle(cycle).await {
-                Ok(line) => println!("{line}"),
-                Err(e) => {
-                    self.bad_cycles += 1;
-                    println!("cycle {cycle}: {e}");
-                    self.problems();
-                    return false;
-                }
+            let done = self.cycle(cycle).await;
+            let counts = std::mem::take(&mut lock(&self.ledger).counts);
+            self.total = sum(self.total, counts);
+            let problems = lock(&self.ledger).problems.len();
+            let start = done.as_ref().map_or(0, |start| start.as_millis());
+            println!("{cycle:>5} {} {start:>8} {problems:>7}", columns(&counts));
+            if let Err(e) = done {
+                println!("cycle {cycle}: {e}");
+                self.problems();
+                self.bad_cycles = self.bad_cycles.max(1);
+                return false;
             }
             if self.problems() && !self.args.keep_going {
                 return false;
@@ -243,8 +241,11 @@ impl Run {
     /// Prints the cycle's problems; whether there were any.
     fn problems(&mut self) -> bool {
         let problems = std::mem::take(&mut lock(&self.ledger).problems);
-        for problem in problems.iter().take(SHOWN) {
-            println!("  {problem}");
+        for (kind, _) in &problems {
+            *self.problems.entry(*kind).or_default() += 1;
+        }
+        for (kind, text) in problems.iter().take(SHOWN) {
+            println!("  {kind:?}: {text}");
         }
         if problems.len() > SHOWN {
             println!("  and {} more", problems.len() - SHOWN);
@@ -271,6 +272,9 @@ impl Run {
             lock(&self.ledger).len(),
             self.bad_cycles
         );
+        for (kind, count) in &self.problems {
+            println!("{kind:?}: {count}");
+        }
     }
 }
 
@@ -317,7 +321,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = words.iter().position(|w| w == "--seed") {
+        words.drain(at..words.len().min(at + 2));
+    }
     println!(
         "seed {}; to repeat: crash {} --seed {}",
         args.seed,

@@ -7,7 +7,7 @@ use futures_lite::StreamExt;
 use lapin::{Channel, Connection, Consumer, options::*, types::FieldTable};
 
 use crate::body::Id;
-use crate::ledger::{Found, Settled};
+use crate::ledger::{Found, Problem, Settled};
 use crate::publish::{Shared, lock};
 use crate::topology::{LINES, Moves};
 
@@ -113,7 +113,9 @@ impl Reader {
             Ok(Some(Ok(delivery))) => {
                 match Id::read(&delivery.data) {
                     Ok(id) => self.read.push((id, delivery.delivery_tag)),
-                    Err(e) => lock(ledger).problem(format!("{}: {e}", self.queue)),
+                    Err(e) => {
+                        lock(ledger).problem(Problem::Damaged, format!("{}: {e}", self.queue))
+                    }
                 }
                 Ok(true)
             }
@@ -157,7 +159,7 @@ impl Reader {
         let mut sent = Vec::new();
         for (id, tag) in &self.read {
             if all || id.hash() % 2 == 0 {
-                lock(ledger).settle(*id, self.queue, Settled::Acked);
+                lock(ledger).put_away(*id, self.queue);
                 sent.push((*id, Settled::Acked));
                 let ack = self.channel.basic_ack(*tag, BasicAckOptions::default());
                 ack.await.map_err(error)?;
