@@ -59,9 +59,10 @@
 //!   [`Scenario::deviation`].
 //! * Own broker: [`Ctx::private`] starts one with a configuration and a
 //!   definitions file, of the same product as the target, shared by scenarios
-//!   with equal settings; [`Ctx::private_own`] is not shared. [`Ctx::restart`]
-//!   stops or kills such a broker and starts it again on its data; scenarios
-//!   that hold both ways are written with `restart::Life`.
+//!   with equal settings; [`Ctx::private_own`] is not shared. Such a broker
+//!   can be stopped or killed ([`suite::Broker::end`]) and started again on its
+//!   data ([`Ctx::start_again`]); scenarios that hold after both are written
+//!   with `restart::Life`.
 //! * [`check!`] and [`check_eq!`] fail with place and values; a panic fails the
 //!   one scenario too. 20 seconds are the limit unless [`Scenario::seconds`].
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Broker, Brokers, Ending, Product, Result, Target};
+use super::{Broker, Brokers, Product, Result, Target};
 use crate::client::{Channel, Conn, Options, Url};
 use crate::wire::{Method, method};
 
@@ -104,15 +104,8 @@ impl Ctx {
     pub fn private_own(&self, conf: &str, definitions: &str) -> Result<Broker> {
         self.booting(|| self.brokers.start(&self.target, conf, definitions))
     }
-    /// Ends a broker of this scenario and starts it again on its data, on new
+    /// Starts a broker of this scenario that has ended, on its data and on new
     /// ports: connect anew. It does not count as the scenario's time.
-    pub fn restart(&self, broker: &mut Broker, how: Ending) -> Result<()> {
-        self.booting(|| {
-            broker.end(how)?;
-            broker.start_again().map(drop)
-        })
-    }
-    /// Starts a broker that was ended with [`Broker::end`].
     pub fn start_again(&self, broker: &mut Broker) -> Result<()> {
         self.booting(|| broker.start_again().map(drop))
     }
