@@ -34,7 +34,7 @@ lives! {
         check_eq!(ch.wait_get("q")?.redelivered, expected);
         Ok(())
     },
-    "after a kill RabbitMQ flags everything, also what it never delivered (RULINGS 22 a)";
+    "a defect of RabbitMQ: after a kill it flags everything, also what it never delivered";
     "redelivered.got", "what basic.get took without acknowledging it is flagged redelivered",
     |life| {
         let ch = life.channel()?;
@@ -148,7 +148,8 @@ lives! {
         Ok(())
     };
     "tx.committed", "what was committed is in effect in every queue, publishes and acknowledgements",
-    committed;
+    committed,
+    "transactions are all or nothing; after a kill RabbitMQ may undo their acknowledgements";
     "tx.open", "what was not committed has no effect",
     |life| {
         let ch = life.channel()?;

@@ -179,6 +179,7 @@ lives! {
         let x = || Exchange::new("x", "topic").durable();
         ch.exchange_with(x().arg("alternate-exchange", "ae"))?;
         let ch = life.restart()?;
+        ch.exchange_with(x().passive())?;
         ch.exchange_with(x().arg("alternate-exchange", "ae"))?;
         let text = "inequivalent arg 'type' for exchange 'x' in vhost '/': \
                     received 'direct' but current is 'topic'";
@@ -258,6 +259,7 @@ fn equivalence(life: &mut Life) -> Result {
     };
     ch.declare_with(full())?;
     let ch = life.restart()?;
+    ch.depth("q")?;
     ch.declare_with(full())?;
     let what = "for queue 'q' in vhost '/': received";
     let differ = |queue: Queue, arg: &str, text: &str| {

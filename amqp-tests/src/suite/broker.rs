@@ -108,7 +108,7 @@ impl Broker {
         Ok(())
     }
     /// Starts it again on what it left behind, with the same settings and on
-    /// new ports; returns how long it took until it accepted connections.
+    /// new ports; returns how long it took until it greeted a client.
     pub fn start_again(&mut self) -> Result<Duration> {
         let ports = free_ports(4)?;
         let begun = Instant::now();
@@ -264,11 +264,17 @@ fn start_process(
     }
 }
 
-/// Waits until the port accepts; fails with the log when the process ended.
+/// Waits until the broker greets; fails with the log when the process ended.
 fn wait_ready(broker: &Broker) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(90);
     loop {
-        if Conn::tcp(&broker.url).is_ok() {
+        let greeted = match Conn::tcp(&broker.url) {
+            // This one waits for more before it says anything.
+            Ok(_) if broker.conf.contains("proxy_protocol") => true,
+            Ok(conn) => conn.start().is_ok(),
+            Err(_) => false,
+        };
+        if greeted {
             return Ok(());
         }
         let exited = broker.process().exited();

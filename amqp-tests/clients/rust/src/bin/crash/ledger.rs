@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::body::Id;
-use crate::topology::{LINES, Moves, family_of, place, publishers};
+use crate::topology::{BATCH, LINES, Moves, family_of, place, publishers};
 
 /// Settlements received later than this before a kill may be undone.
 pub const GRACE: Duration = Duration::from_millis(200);
@@ -60,6 +60,8 @@ pub enum Problem {
     Disorder,
     /// A dead letter of what was not rejected, or the other way round.
     Misplaced,
+    /// A transaction is in effect in part.
+    Torn,
 }
 
 /// Counts of one cycle.
@@ -84,6 +86,8 @@ pub struct Counts {
 pub struct Ledger {
     messages: HashMap<Id, Message>,
     published: HashMap<(u16, u32), u32>,
+    /// Copies there and absent of the transactions that are judged.
+    transactions: HashMap<Id, (usize, usize)>,
     /// What was seen to be wrong.
     pub problems: Vec<(Problem, String)>,
     pub counts: Counts,
@@ -237,6 +241,12 @@ impl Ledger {
         let mut messages = std::mem::take(&mut self.messages);
         messages.retain(|id, message| self.judge(*id, message, &places, killed));
         self.messages = messages;
+        for (first, (there, absent)) in std::mem::take(&mut self.transactions) {
+            if there > 0 && absent > 0 {
+                let text = format!("of the transaction of {first}, {absent} copies are absent");
+                self.problem(Problem::Torn, text);
+            }
+        }
     }
     /// Judges one message; false when nothing is left of it.
     fn judge(
@@ -272,6 +282,12 @@ impl Ledger {
                 }
             };
             here += usize::from(step.is_some());
+        }
+        if family.tx && !message.known {
+            let seq = id.seq - id.seq % BATCH;
+            let counts = self.transactions.entry(Id { seq, ..id }).or_default();
+            counts.0 += here;
+            counts.1 += family.lines.len() - here;
         }
         self.counts.unconfirmed_gone += u64::from(vanished > 0);
         self.counts.partial += u64::from(vanished > 0 && here > 0);

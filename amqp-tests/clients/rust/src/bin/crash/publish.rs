@@ -1,5 +1,5 @@
-//! Publishers: persistent messages with a window of open confirms, until the
-//! connection is lost.
+//! Publishers: persistent messages with a window of open confirms, or in
+//! transactions, until the connection is lost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use lapin::{
 
 use crate::body::Id;
 use crate::ledger::Ledger;
-use crate::topology::{Family, family_of};
+use crate::topology::{BATCH, Family, family_of};
 
 /// The ledger as all tasks share it.
 pub type Shared = Arc<Mutex<Ledger>>;
@@ -36,9 +36,15 @@ pub async fn connect(url: &str) -> lapin::Result<Connection> {
 /// Publishes as `publisher` until the connection is lost.
 pub async fn publish(url: String, ledger: Shared, publisher: u16, cycle: u32) {
     let mut open = VecDeque::new();
-    if let Some(family) = family_of(publisher) {
-        // The end of the connection is how every cycle ends.
-        let _ = run(&url, &ledger, family, publisher, cycle, &mut open).await;
+    // The end of the connection is how every cycle ends.
+    match family_of(publisher) {
+        Some(family) if family.tx => {
+            let _ = transact(&url, &ledger, family, publisher, cycle).await;
+        }
+        Some(family) => {
+            let _ = run(&url, &ledger, family, publisher, cycle, &mut open).await;
+        }
+        None => {}
     }
     for (id, confirm) in open {
         if let Ok(Ok(outcome)) = tokio::time::timeout(PATIENCE, confirm).await {
@@ -92,6 +98,41 @@ async fn run(
         {
             note(ledger, id, &confirm.await?);
         }
+    }
+    Ok(())
+}
+
+/// Commits batches; commit-ok confirms all of its batch.
+async fn transact(
+    url: &str,
+    ledger: &Shared,
+    family: &Family,
+    publisher: u16,
+    cycle: u32,
+) -> lapin::Result<()> {
+    let connection = connect(url).await?;
+    let channel = connection.create_channel().await?;
+    channel.tx_select().await?;
+    for batch in 0.. {
+        let ids = (0..BATCH).map(|n| Id {
+            publisher,
+            cycle,
+            seq: batch * BATCH + n,
+        });
+        for id in ids.clone() {
+            let body = id.body();
+            lock(ledger).publish(id);
+            let sent = channel.basic_publish(
+                family.exchange.into(),
+                family.key.into(),
+                BasicPublishOptions::default(),
+                &body,
+                BasicProperties::default().with_delivery_mode(2),
+            );
+            drop(sent.await?);
+        }
+        channel.tx_commit().await?;
+        ids.for_each(|id| lock(ledger).confirm(id, true));
     }
     Ok(())
 }

@@ -46,7 +46,12 @@ pub struct Family {
     /// Indices of [`LINES`]: each message has one copy in each.
     pub lines: &'static [usize],
     pub publishers: u16,
+    /// Whether it publishes in transactions of [`BATCH`] instead of with confirms.
+    pub tx: bool,
 }
+
+/// Publishes of a transaction: their places are `n * BATCH` and those after it.
+pub const BATCH: u32 = 6;
 
 const fn line(queues: &'static [&'static str], moves: Moves) -> Line {
     Line {
@@ -56,7 +61,7 @@ const fn line(queues: &'static [&'static str], moves: Moves) -> Line {
     }
 }
 
-pub const LINES: [Line; 8] = [
+pub const LINES: [Line; 10] = [
     line(&["plain"], Moves::Never),
     line(&["fan.1"], Moves::Never),
     line(&["fan.2"], Moves::Never),
@@ -69,6 +74,8 @@ pub const LINES: [Line; 8] = [
     line(&["ttl", "ttl.middle", "ttl.end"], Moves::Expiry),
     line(&["reject", "reject.dead"], Moves::Reject),
     line(&["requeue"], Moves::Never),
+    line(&["tx.1"], Moves::Never),
+    line(&["tx.2"], Moves::Never),
 ];
 
 const fn family(key: &'static str, lines: &'static [usize], publishers: u16) -> Family {
@@ -77,21 +84,30 @@ const fn family(key: &'static str, lines: &'static [usize], publishers: u16) -> 
         key,
         lines,
         publishers,
+        tx: false,
     }
 }
 
-pub const FAMILIES: [Family; 6] = [
+pub const FAMILIES: [Family; 7] = [
     family("plain", &[0], 2),
     Family {
         exchange: "fan",
         key: "",
         lines: &[1, 2, 3],
         publishers: 1,
+        tx: false,
     },
     family("priority", &[4], 1),
     family("ttl", &[5], 1),
     family("reject", &[6], 1),
     family("requeue", &[7], 1),
+    Family {
+        exchange: "tx",
+        key: "",
+        lines: &[8, 9],
+        publishers: 1,
+        tx: true,
+    },
 ];
 
 const fn policy(queue: &'static str, ack: u64, requeue: u64, reject: u64) -> Policy {
@@ -104,7 +120,7 @@ const fn policy(queue: &'static str, ack: u64, requeue: u64, reject: u64) -> Pol
     }
 }
 
-/// The consumers; `fan.3`, `ttl` and `ttl.middle` have none.
+/// The consumers; `fan.3`, `ttl`, `ttl.middle`, `tx.1` and `tx.2` have none.
 pub const POLICIES: [Policy; 9] = [
     policy("plain", 75, 10, 0),
     policy("plain", 60, 20, 0),
@@ -180,14 +196,20 @@ pub async fn declare(channel: &Channel) -> lapin::Result<()> {
         ..Default::default()
     };
     let none = FieldTable::default;
-    channel
-        .exchange_declare("fan".into(), ExchangeKind::Fanout, options, none())
-        .await?;
-    for queue in ["fan.1", "fan.2", "fan.3"] {
-        let options = QueueBindOptions::default();
+    let bound = [
+        ("fan", &["fan.1", "fan.2", "fan.3"][..]),
+        ("tx", &["tx.1", "tx.2"][..]),
+    ];
+    for (exchange, queues) in bound {
         channel
-            .queue_bind(queue.into(), "fan".into(), "".into(), options, none())
+            .exchange_declare(exchange.into(), ExchangeKind::Fanout, options, none())
             .await?;
+        for queue in queues {
+            let options = QueueBindOptions::default();
+            channel
+                .queue_bind((*queue).into(), exchange.into(), "".into(), options, none())
+                .await?;
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ const FAN: u16 = 2;
 const PRIORITY: u16 = 3;
 const TTL: u16 = 4;
 const REJECT: u16 = 5;
+const TX: u16 = 7;
 
 fn id(publisher: u16, seq: u32) -> Id {
     Id {
@@ -149,4 +150,20 @@ fn order_holds_within_a_publisher_and_its_priority() {
     let mut sorted: Vec<Id> = (0..4).map(|n| id(PRIORITY, n)).collect();
     sorted.sort_by_key(|id| (std::cmp::Reverse(id.priority()), id.seq));
     assert_eq!(verify(&mut ledger, &[("priority", &sorted)], later()), []);
+}
+
+#[test]
+fn a_transaction_is_there_or_not() {
+    let all: Vec<Id> = (0..BATCH * 2).map(|n| id(TX, n)).collect();
+    let published = || {
+        let mut ledger = Ledger::default();
+        all.iter().for_each(|id| ledger.publish(*id));
+        ledger
+    };
+    let batch = &all[..BATCH as usize];
+    let mut good = published();
+    let found: [(&str, &[Id]); 2] = [("tx.1", batch), ("tx.2", batch)];
+    assert_eq!(verify(&mut good, &found, later()), []);
+    let found: [(&str, &[Id]); 2] = [("tx.1", batch), ("tx.2", &batch[1..])];
+    assert_eq!(verify(&mut published(), &found, later()), [Problem::Torn]);
 }
