@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::Chunk;
 
 /// A file of the store, as a message's place names it. It may be used again only when nobody but
@@ -60,4 +62,27 @@ pub enum Body {
     Held(Arc<Chunk>, u32),
     /// In a file only.
     Stored(Home),
+}
+
+/// A page of a queue's index in a file of such. Its place is given back when nobody holds it.
+#[derive(Debug)]
+pub struct StoredPage {
+    /// Its first octet in the file.
+    pub place: u64,
+    /// Its octets.
+    pub len: u32,
+    freed: Arc<Mutex<Vec<(u64, u32)>>>,
+}
+
+impl StoredPage {
+    /// A page whose place goes to `freed` at its end.
+    pub fn new(place: u64, len: u32, freed: Arc<Mutex<Vec<(u64, u32)>>>) -> Self {
+        Self { place, len, freed }
+    }
+}
+
+impl Drop for StoredPage {
+    fn drop(&mut self) {
+        self.freed.lock().push((self.place, self.len));
+    }
 }
