@@ -34,7 +34,9 @@ impl Tail {
 /// Damages the newest log file of a data folder; says what it did.
 pub fn damage(data: &Path, tail: Tail, random: &mut Random) -> io::Result<String> {
     let folder = data.join("log");
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)?
+    let listed = fs::read_dir(&folder)
+        .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", folder.display())));
+    let mut files: Vec<PathBuf> = listed?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<io::Result<_>>()?;
     files.retain(|f| f.extension().is_some_and(|e| e == "log"));

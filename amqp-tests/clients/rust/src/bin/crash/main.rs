@@ -47,6 +47,8 @@ lost, invented, damaged, out of order or came back, or the broker did not start.
 
 /// Longest time for tasks to notice that the broker is gone.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Confirms without which a broker is not killed yet.
+const ENOUGH: u64 = 100;
 /// Problems printed of a cycle.
 const SHOWN: usize = 40;
 
@@ -175,6 +177,15 @@ impl Run {
         let length = 300.min(longest) + self.random.below(longest.saturating_sub(300).max(1));
         // The load lasts until a random moment, which is when it is killed.
         tokio::time::sleep(Duration::from_millis(length)).await;
+        // A loaded machine may take longer to have anything to lose.
+        let deadline = Instant::now() + PATIENCE;
+        while lock(&self.ledger).counts.confirmed < ENOUGH {
+            if Instant::now() > deadline {
+                let log = self.broker.log_tail();
+                return Err(format!("under {ENOUGH} confirms in {PATIENCE:?}: {log}"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         if let Ok(code) = self.broker.wait_exit(Duration::ZERO) {
             let log = self.broker.log_tail();
             return Err(format!("the broker ended by itself, exit {code}: {log}"));
