@@ -137,7 +137,7 @@ impl Work {
             .save_snapshot()
             .map_err(|error| StoreError::Refused(error.to_string()))?;
         let freed = pages.freed_so_far();
-        let mut writer = CheckpointWriter::new(self.disk.as_ref(), position)?;
+        let mut writer = CheckpointWriter::new(Arc::clone(&self.disk), position)?;
         each_durable(broker, |queue| write_queue(&mut writer, queue))?;
         // A row may name what was written to the log since and is not synced yet.
         wait_durable(log, log.last_ticket())?;
@@ -195,7 +195,7 @@ fn put_away(broker: &Broker, queue: &Arc<SharedQueue>) -> Result<(), StoreError>
     }
 }
 
-fn write_queue(writer: &mut CheckpointWriter<'_>, queue: &SharedQueue) -> Result<(), StoreError> {
+fn write_queue(writer: &mut CheckpointWriter, queue: &SharedQueue) -> Result<(), StoreError> {
     writer.queue(queue.id)?;
     for priority in queue.look(|machine| machine.contents().priorities()) {
         let level = queue.look(|machine| {

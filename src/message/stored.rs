@@ -55,28 +55,23 @@ impl Home {
     }
 }
 
-/// Where one record can be had.
-#[derive(Debug, Clone)]
-pub enum Body {
-    /// In memory, in a chunk, at an offset.
-    Held(Arc<Chunk>, u32),
-    /// In a file only.
-    Stored(Home),
-}
+/// Places of pages that nobody needs any more: the first octet of each, and the octets it was
+/// written with.
+pub type FreedPlaces = Arc<Mutex<Vec<(u64, u32)>>>;
 
-/// A page of a queue's index in a file of such. Its place is given back when nobody holds it.
+/// A page of a queue's index at rest. Its place is given back when the last holder lets go of it.
 #[derive(Debug)]
 pub struct StoredPage {
-    /// Its first octet in the file.
+    /// Its first octet in the file of pages.
     pub place: u64,
-    /// Its octets.
+    /// Octets that were written, without what the file adds to them.
     pub len: u32,
-    freed: Arc<Mutex<Vec<(u64, u32)>>>,
+    freed: FreedPlaces,
 }
 
 impl StoredPage {
-    /// A page whose place goes to `freed` at its end.
-    pub fn new(place: u64, len: u32, freed: Arc<Mutex<Vec<(u64, u32)>>>) -> Self {
+    /// The page of `len` octets at `place`; the place goes to `freed` in the end.
+    pub fn new(place: u64, len: u32, freed: FreedPlaces) -> Self {
         Self { place, len, freed }
     }
 }
@@ -85,4 +80,13 @@ impl Drop for StoredPage {
     fn drop(&mut self) {
         self.freed.lock().push((self.place, self.len));
     }
+}
+
+/// Where one record can be had.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// In memory, in a chunk, at an offset.
+    Held(Arc<Chunk>, u32),
+    /// In a file only.
+    Stored(Home),
 }

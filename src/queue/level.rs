@@ -53,20 +53,6 @@ impl Place {
         }
     }
 
-    fn live(&self) -> u32 {
-        match self {
-            Self::Here(block) => block.live(),
-            Self::Away(away) => away.live,
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        match self {
-            Self::Here(block) => block.is_full(),
-            Self::Away(_) => true,
-        }
-    }
-
     fn earliest_expiry(&self) -> u64 {
         match self {
             Self::Here(block) => block.earliest_expiry(),

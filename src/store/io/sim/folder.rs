@@ -233,6 +233,17 @@ impl DiskFile for SimFile {
         Ok(())
     }
 
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        let mut state = self.disk.0.lock();
+        let fault = state.begin("truncate")?;
+        // As with a write, the power may end it done or not done.
+        if fault.is_none_or(|fault| fault == Fault::Crash) {
+            let inode = state.inode(self.inode, self.life)?;
+            inode.change(Change::Cut(usize::try_from(len).unwrap()));
+        }
+        fault.map_or(Ok(()), |fault| Err(error_of(fault)))
+    }
+
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.0.lock();
         state.begin_plain("length")?;

@@ -13,6 +13,7 @@ use super::faults::{Fault, Plan, bad_device, full, no_power};
 pub enum Change {
     Write { offset: usize, data: Vec<u8> },
     Grow(usize),
+    Cut(usize),
 }
 
 impl Change {
@@ -24,6 +25,7 @@ impl Change {
                 image[*offset..end].copy_from_slice(data);
             }
             Self::Grow(len) => image.resize(image.len().max(*len), 0),
+            Self::Cut(len) => image.truncate(*len),
         }
     }
 }
