@@ -61,7 +61,7 @@ fn fill_and_drain(
 
     let watch = Watch::start(target)?;
     let meter = Meter::start(target)?;
-    backlog.drain(target)?;
+    backlog.drain(target, false)?;
     let draining = meter.stop()?;
     let left = data_octets(target)?.zip(before);
     let drained = draining
