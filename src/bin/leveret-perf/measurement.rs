@@ -10,6 +10,9 @@ use crate::histogram::Histogram;
 use crate::process::{self, CpuSample};
 use crate::target::Target;
 
+/// Octets written to disks for each persistent message that was published.
+pub const WRITTEN_EACH: &str = "written each";
+
 /// A figure beside the common ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {

@@ -8,7 +8,7 @@ use super::{Options, backlog, connections, durable, held, objects, reply_queues}
 use crate::consumer::Acks;
 use crate::disk::Load;
 use crate::durability::{self, Durability};
-use crate::measurement::Measurement;
+use crate::measurement::{Measurement, WRITTEN_EACH};
 use crate::target::Target;
 
 /// What a scenario does.
@@ -84,8 +84,18 @@ impl Scenario {
     /// Runs it.
     pub fn run(&self, target: &Target, options: &Options) -> Result<Vec<Measurement>> {
         let mut rows = self.measure(target, options)?;
+        let class = |row: &Measurement| {
+            let written = row.noted(WRITTEN_EACH);
+            durability::of_row(self.asks(), target.durability, written, row.size)
+        };
+        // A drain is as durable as its fill was.
+        let kept = rows
+            .iter()
+            .map(class)
+            .reduce(Option::min)
+            .unwrap_or_default();
         for row in &mut rows {
-            row.durability = durability::of_row(self.asks(), target.durability);
+            row.durability = kept;
         }
         Ok(rows)
     }
@@ -134,7 +144,7 @@ impl Scenario {
         let row = row
             .with_latencies(waited)
             .note_confirms(&latencies.confirm)
-            .note_if("written each", reading.written_each(count), "B");
+            .note_if(WRITTEN_EACH, reading.written_each(count), "B");
         Ok(vec![row])
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::client::{Client, consume, declare_queue, delete_queue};
 use crate::consumer::{Acks, Ledger};
 use crate::flow::Flow;
-use crate::measurement::{Measurement, Meter};
+use crate::measurement::{Measurement, Meter, WRITTEN_EACH};
 use crate::publisher::Plan;
 use crate::scenario::Options;
 use crate::scenario::halves::{spawn_consumer, spawn_publisher};
@@ -86,5 +86,6 @@ fn deliver(
         .note("peak RSS", peak, "MiB")
         .note("growth", peak - before, "MiB")
         .note("unacked", count as f64 * SIZE as f64 / GIB, "GiB")
+        .note_if(WRITTEN_EACH, reading.written_each(count), "B")
         .note_if("of the budget", budget.map(|budget| peak / budget), "x"))
 }
