@@ -279,7 +279,7 @@ impl Wake for Bell {
 }
 
 /// Waits until `ticket` is durable.
-fn wait_durable(log: &Log, ticket: u64) -> Result<(), StoreError> {
+pub fn wait_durable(log: &Log, ticket: u64) -> Result<(), StoreError> {
     let bell = Arc::new(Bell::default());
     while log.durable() < ticket {
         if let Some(error) = log.failure() {

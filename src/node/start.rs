@@ -43,6 +43,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let session = session_options(settings)?;
     let mut store = Store::open(&folder.path, &broker)?;
     prepare(&broker, settings, store.is_new)?;
+    store.keep_definitions(&broker)?;
     let opened = open_listeners(&broker, settings, &session)?;
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));

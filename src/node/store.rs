@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::broker::Broker;
 use crate::broker::journal::{BATCH, DEFINITION};
-use crate::broker::keeper::Keeper;
+use crate::broker::keeper::{Keeper, wait_durable};
 use crate::broker::reader::Reader;
 use crate::definitions::{Definitions, Recovery};
 use crate::limits::LOG_BUFFER;
@@ -116,6 +116,11 @@ impl Store {
             definitions,
             is_new,
         })
+    }
+
+    /// Waits until everything that has been defined so far is durable.
+    pub fn keep_definitions(&self, broker: &Broker) -> anyhow::Result<()> {
+        wait_durable(&self.log, broker.journal.last_definition()).context("the store")
     }
 
     /// Writes what is left and closes.
