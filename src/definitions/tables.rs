@@ -10,8 +10,9 @@
 //!
 //! A tree for each kind, named as [`Kind::name`] says, with the rows' keys and values; a tree
 //! `meta` with the key `head`: version (1 octet), history (16), applied index (8), digest (16),
-//! numbers little endian. Head and rows change in one transaction. While the tables are written
-//! anew there is no head, and without one they are not used.
+//! numbers little endian. Head and rows change in one transaction. Tables that are written anew
+//! get their name when they are complete (see `durable::applier`); without a head they are not
+//! used.
 //!
 //! sled may panic on damaged files, and a thread of its own that panics may leave its caller
 //! waiting: [`guarded`] runs what opens and reads files on a thread of its own and waits a bounded
@@ -32,12 +33,19 @@ use super::state::State;
 
 /// The name of the folder in the data folder.
 pub const FOLDER: &str = "definitions";
+/// The name under which tables are written anew.
+pub const NEXT: &str = "definitions.next";
 
 /// What sled may keep of the tables in memory, in octets. They are written and hardly ever read.
 const CACHE_BYTES: u64 = 4 << 20;
 
 /// Rows in one batch where the tables are written anew.
-const REWRITE_BATCH: usize = 1_024;
+const FILL_BATCH: usize = 1_024;
+
+/// sled's threads may hold the files a little longer than their owner did: how often and how far
+/// apart opening is tried. Nobody else has them, the data folder is locked.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long opening and reading may take before the tables count as damaged. A million rows take
 /// a few seconds on a slow disk.
@@ -59,9 +67,9 @@ pub enum TablesError {
     /// sled did not come back.
     #[error("sled did not answer within {0:?}")]
     Silent(Duration),
-    /// There is no head, or not one that this broker reads.
-    #[error("they were not written to their end")]
-    Unfinished,
+    /// There is no head.
+    #[error("they do not say what they hold")]
+    Headless,
     /// Written by another version.
     #[error("their format is version {0}, this broker reads version {VERSION}")]
     Version(u8),
@@ -109,13 +117,13 @@ impl Head {
     }
 
     fn from_octets(octets: &[u8]) -> Result<Self, TablesError> {
-        let (version, rest) = octets.split_first().ok_or(TablesError::Unfinished)?;
+        let (version, rest) = octets.split_first().ok_or(TablesError::Headless)?;
         if *version != VERSION {
             return Err(TablesError::Version(*version));
         }
-        let (history, rest) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
-        let (applied, rest) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
-        let (digest, _) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
+        let (history, rest) = rest.split_first_chunk().ok_or(TablesError::Headless)?;
+        let (applied, rest) = rest.split_first_chunk().ok_or(TablesError::Headless)?;
+        let (digest, _) = rest.split_first_chunk().ok_or(TablesError::Headless)?;
         Ok(Self {
             history: u128::from_le_bytes(*history),
             applied: u64::from_le_bytes(*applied),
@@ -133,16 +141,27 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Opens the database in `folder`, or makes an empty one without a head. To be called within
+    /// Opens the database in `folder`, or makes an empty one, which has no head. To be called within
     /// [`guarded`].
     pub fn open(folder: &Path) -> Result<Self, TablesError> {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(folder)
             .cache_capacity(CACHE_BYTES)
             .mode(Mode::LowSpace)
             // The applier asks for it.
-            .flush_every_ms(None)
-            .open()?;
+            .flush_every_ms(None);
+        let mut tries = 0;
+        let db = loop {
+            match config.open() {
+                Err(sled::Error::Io(error))
+                    if tries < LOCK_TRIES && error.to_string().contains("acquire lock") =>
+                {
+                    tries += 1;
+                    thread::sleep(LOCK_PAUSE);
+                }
+                opened => break opened?,
+            }
+        };
         let mut trees = vec![db.open_tree("meta")?];
         for kind in KINDS {
             trees.push(db.open_tree(kind.name())?);
@@ -153,8 +172,8 @@ impl Tables {
     /// Reads every row and checks the digest, which it returns with the index: what is wrong is an
     /// error. To be called within [`guarded`].
     pub fn verify(&self) -> Result<(Head, State), TablesError> {
-        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Unfinished)?;
-        let head = meta.get(HEAD)?.ok_or(TablesError::Unfinished)?;
+        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Headless)?;
+        let head = meta.get(HEAD)?.ok_or(TablesError::Headless)?;
         let head = Head::from_octets(&head)?;
         let mut state = State::default();
         for (kind, tree) in KINDS.into_iter().zip(tables) {
@@ -201,19 +220,16 @@ impl Tables {
         }
     }
 
-    /// Writes all of `state` in place of what is there.
-    pub fn rewrite(&self, head: Head, state: &State) -> Result<(), TablesError> {
-        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Unfinished)?;
-        meta.remove(HEAD)?;
-        self.flush()?;
+    /// Writes all of `state` into tables that are empty, the head last.
+    pub fn fill(&self, head: Head, state: &State) -> Result<(), TablesError> {
+        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Headless)?;
         for (kind, tree) in KINDS.into_iter().zip(tables) {
-            tree.clear()?;
             let mut batch = Batch::default();
             let mut rows = 0;
             for (key, value) in state.table(kind) {
                 batch.insert(&**key, &**value);
                 rows += 1;
-                if rows % REWRITE_BATCH == 0 {
+                if rows % FILL_BATCH == 0 {
                     tree.apply_batch(std::mem::take(&mut batch))?;
                 }
             }

@@ -187,7 +187,7 @@ impl Recovery {
         let (tables, save) = match base {
             Base::New => (None, true),
             Base::Snapshot(None) => {
-                warnings.push(self.written_anew("they are gone"));
+                warnings.push(self.tables_are_gone());
                 (None, false)
             }
             Base::Snapshot(Some(verifying)) => {
@@ -220,7 +220,7 @@ impl Recovery {
             None => Work::anew(),
         };
         let applier = Applier {
-            folder: self.folder.join(tables::FOLDER),
+            folder: self.folder.clone(),
             tables: tables.map(|(tables, _)| tables),
         };
         let live = Definitions::start(
@@ -243,11 +243,6 @@ impl Recovery {
     ) -> Result<Option<(Tables, State)>, RecoveryError> {
         let (tables, head, state) = match verified {
             Ok(verified) => verified,
-            Err(TablesError::Unfinished) => {
-                // The broker was ended while it wrote them, or they are empty.
-                warnings.push(self.written_anew("they were not written to their end"));
-                return Ok(None);
-            }
             Err(error) => {
                 self.set_tables_aside(&error.to_string(), warnings)?;
                 return Ok(None);
@@ -283,10 +278,10 @@ impl Recovery {
         Ok(None)
     }
 
-    fn written_anew(&self, reason: &str) -> String {
+    fn tables_are_gone(&self) -> String {
         let path = self.folder.join(tables::FOLDER);
         format!(
-            "the tables of definitions in {} are written anew: {reason}",
+            "the tables of definitions in {} are gone: they are written anew",
             path.display()
         )
     }
