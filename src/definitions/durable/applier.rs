@@ -85,6 +85,12 @@ impl Work {
         }
     }
 
+    /// The rows as the tables take them.
+    fn rows(&self) -> impl ExactSizeIterator<Item = (Kind, &[u8], Option<&[u8]>)> {
+        let rows = self.rows.iter();
+        rows.map(|((kind, key), value)| (*kind, &**key, value.as_deref()))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && !self.anew
     }
@@ -135,9 +141,7 @@ impl Applier {
                 old => self.write_anew(old, head, &round.state)?,
             };
             if !round.work.anew && !idle {
-                let rows = round.work.rows.iter();
-                let rows = rows.map(|((kind, key), value)| (*kind, &**key, value.as_deref()));
-                tables.apply(head, rows)?;
+                tables.apply(head, round.work.rows())?;
                 unflushed += 1;
             }
             if round.stop {
@@ -166,7 +170,8 @@ impl Applier {
         };
         removed(&next).map_err(sled::Error::Io)?;
         let tables = Tables::open(&next)?;
-        tables.fill(head, state)?;
+        let everything = Work::between(&State::default(), state);
+        tables.apply(head, everything.rows())?;
         tables.close()?;
         if let Some(old) = old {
             old.close()?;

@@ -243,6 +243,10 @@ impl Recovery {
     ) -> Result<Option<(Tables, State)>, RecoveryError> {
         let (tables, head, state) = match verified {
             Ok(verified) => verified,
+            Err(TablesError::Interrupted) => {
+                tracing::info!("the tables of definitions were being written: they are made anew");
+                return Ok(None);
+            }
             Err(error) => {
                 self.set_tables_aside(&error.to_string(), warnings)?;
                 return Ok(None);

@@ -1,13 +1,16 @@
 //! Restarts of folders that are as they should be, and of ones that nothing can mend.
 
-use crate::definitions::durable::recovery::{Recovery, RecoveryError};
 use std::fs;
 
 use super::stage::Stage;
+use crate::amqp::Value;
 use crate::definitions::command::Command;
+use crate::definitions::durable::recovery::{Recovery, RecoveryError};
 use crate::definitions::snapshot;
-use crate::definitions::tables;
+use crate::definitions::tables::{self, Tables};
 use crate::definitions::tests::random::{Commands, for_seeds};
+use crate::ids::Name;
+use crate::limits::TABLES_PENDING_BYTES;
 
 #[test]
 fn a_new_folder_has_a_snapshot_from_the_start() {
@@ -93,26 +96,54 @@ fn a_kill_at_any_time_leaves_a_folder_that_starts() {
     });
 }
 
+/// Declarations of so many queues with arguments of about so many octets, in one batch.
+fn many_queues(count: u64, octets: usize) -> Command {
+    let mut source = Commands::new(5);
+    let rows = (1..=count).map(|id| {
+        let mut row = source.queue_row();
+        row.id = id;
+        row.name = Name::new(&id.to_be_bytes());
+        let padding = Value::LongString(vec![b'x'; octets]);
+        row.arguments.0.push((b"x".to_vec(), padding));
+        Command::DeclareQueue(row)
+    });
+    Command::Batch(rows.collect())
+}
+
 #[test]
 fn more_changes_than_may_wait_are_all_written() {
     let mut stage = Stage::new();
     let (live, _) = stage.start();
-    // One batch of more octets than may wait.
-    let mut source = Commands::new(5);
-    let count = crate::limits::TABLES_PENDING_BYTES / 20_000;
-    let rows = (1..=count as u64).map(|id| {
-        let mut row = source.queue_row();
-        row.id = id;
-        row.name = crate::ids::Name::new(&id.to_be_bytes());
-        row.arguments.0.push((
-            b"x".to_vec(),
-            crate::amqp::Value::LongString(vec![b'x'; 30_000]),
-        ));
-        Command::DeclareQueue(row)
-    });
-    stage.run(&live, vec![Command::Batch(rows.collect())]);
+    let count = TABLES_PENDING_BYTES as u64 / 20_000;
+    stage.run(&live, vec![many_queues(count, 30_000)]);
     drop(live);
     stage.tables_hold_everything();
+}
+
+#[test]
+fn more_rows_than_one_transaction_takes_are_all_written() {
+    let mut stage = Stage::new();
+    let (live, _) = stage.start();
+    stage.run(&live, vec![many_queues(10_000, 0)]);
+    stage.run(&live, Commands::new(8).many(50));
+    drop(live);
+    stage.tables_hold_everything();
+}
+
+#[test]
+fn tables_that_a_kill_interrupted_are_made_anew_without_a_warning() {
+    let mut stage = Stage::new();
+    let (live, _) = stage.start();
+    stage.run(&live, Commands::new(8).many(50));
+    drop(live);
+    Tables::open(&stage.tables()).unwrap().interrupt();
+    // And so are those that were not complete.
+    fs::create_dir(stage.path().join(tables::NEXT)).unwrap();
+    let (live, warnings) = stage.start();
+    assert_eq!(warnings, [""; 0]);
+    drop(live);
+    stage.tables_hold_everything();
+    assert_eq!(stage.names(), ["definitions", "definitions.snapshot"]);
 }
 
 #[test]
