@@ -88,7 +88,7 @@ enum Base {
     /// The snapshot; the tables are still being checked.
     Snapshot(Option<Guarded<Verified>>),
     /// The tables, since the snapshot is damaged as the text says.
-    Tables(Tables, State, String),
+    Tables(Tables, Box<State>, String),
     /// Neither, for what the texts say of snapshot and tables.
     Nothing(String, String),
 }
@@ -196,7 +196,7 @@ impl Recovery {
             }
             Base::Tables(tables, state, reason) => {
                 warnings.push(self.snapshot_anew(&reason)?);
-                (Some((tables, state)), true)
+                (Some((tables, *state)), true)
             }
             Base::Nothing(reason, tables) => {
                 warnings.push(self.snapshot_anew(&reason)?);
@@ -354,7 +354,7 @@ fn from_tables(
     let outcome = verifying.map(|verifying| verifying.wait(tables::OPEN_WITHIN));
     match outcome {
         Some(Ok((tables, head, state))) => {
-            let base = Base::Tables(tables, state.clone(), reason);
+            let base = Base::Tables(tables, Box::new(state.clone()), reason);
             (head.history, state, base)
         }
         Some(Err(error)) => {

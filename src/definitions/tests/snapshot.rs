@@ -89,7 +89,14 @@ fn errors_say_where_and_what() {
     let text = read(octets.as_slice()).unwrap_err().to_string();
     assert_eq!(
         text,
-        "damaged at offset 0: its format is version 2, this broker reads version 1"
+        "damaged at offset 0: the header does not match its checksum"
+    );
+    let crc = crc32c::crc32c(&octets[..60]).to_le_bytes();
+    octets[60..64].copy_from_slice(&crc);
+    let text = read(octets.as_slice()).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "its format is version 2, this broker reads version 1: start the broker that wrote it"
     );
 }
 
