@@ -381,6 +381,11 @@ impl<P: Port> Queue<P> {
         &self.contents
     }
 
+    /// The messages, for whoever moves their bodies.
+    pub fn contents_mut(&mut self) -> &mut Contents {
+        &mut self.contents
+    }
+
     /// Takes over messages that the store has found.
     pub fn restore(&mut self, contents: Contents) {
         self.expiring |= contents.earliest_expiry() != u64::MAX;
