@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::invariants::Ledger;
 use super::model::{Consumer, Model, Place, Published};
-use super::outlet::{Connection, Given, Outlet, Seen, read_name, write_named};
+use super::outlet::{Connection, Given, Outlet, Seen, name_of_dead, read_name, write_named};
 use crate::message::Chunk;
 use crate::queue::settle::{SettleRun, Settlement};
 use crate::queue::{
@@ -35,7 +35,7 @@ pub struct Harness {
 impl Harness {
     pub fn new(settings: QueueArguments) -> Self {
         Self {
-            queue: Queue::new(settings.clone(), 0),
+            queue: Queue::new(settings.clone(), false, 0),
             model: Model::new(settings, CONNECTIONS),
             ledger: Ledger::default(),
             connections: (0..CONNECTIONS as u64).map(Connection::new).collect(),
@@ -73,6 +73,7 @@ impl Harness {
                 priority: message.priority,
                 ttl_ms: message.ttl_ms,
                 publish,
+                persistent: false,
                 forced: message.forced,
             })
             .collect();
@@ -203,10 +204,11 @@ impl Harness {
     }
 
     pub fn purge(&mut self) {
-        assert_eq!(self.queue.purge(), self.model.purge());
+        let mut effects = Effects::default();
+        assert_eq!(self.queue.purge(&mut effects), self.model.purge());
         let model = &self.model;
         self.ledger.left_unseen(|name| model.has(name));
-        self.compare(Effects::default());
+        self.compare(effects);
     }
 
     pub fn tick(&mut self) {
@@ -307,7 +309,7 @@ impl Harness {
         let level = |name: &str| self.priorities.get(name).copied().unwrap_or(0);
         let dead = effects.dead.iter();
         let mut dead: Vec<_> = dead
-            .map(|dead| (read_name(&dead.chunk, dead.offset), dead.reason.name()))
+            .map(|dead| (name_of_dead(dead), dead.reason.name()))
             .collect();
         dead.sort_by_key(|(name, _)| level(name));
         expected.sort_by_key(|(name, _)| level(name));
@@ -331,7 +333,7 @@ impl Harness {
             assert!(within, "prefetch of consumer {key} exceeded");
         }
         for dead in &effects.dead {
-            let name = read_name(&dead.chunk, dead.offset);
+            let name = name_of_dead(dead);
             if let Some(id) = dead.held {
                 self.ledger.held(&name);
                 self.held.push((name, id));
