@@ -283,6 +283,11 @@ impl Block {
         let Ok(span) = u32::try_from(number.saturating_sub(self.base)) else {
             return;
         };
+        if self.entries.is_empty() {
+            // It covers nothing yet: it may as well begin there.
+            self.base = self.base.max(number);
+            return;
+        }
         if span > self.span && self.positions.is_empty() {
             self.positions = (0..self.entries.len() as u16).collect();
         }

@@ -255,6 +255,8 @@ impl<P: Port> Queue<P> {
         effects.wake(self.wake_at);
         // What stood behind the expired may be wanted.
         self.dispatch(now, effects);
+        // What was with consumers before a restart waits since.
+        self.trim(effects);
     }
 
     /// Drops what is due, and asks for a wake-up only when an earlier one than known is needed.
@@ -355,7 +357,8 @@ impl<P: Port> Queue<P> {
         &self.contents
     }
 
-    /// Takes over messages that the store has found.
+    /// Takes over messages that the store has found; [`Self::tick`] then drops what is too much or too
+    /// old.
     pub fn restore(&mut self, contents: Contents) {
         self.expiring |= contents.earliest_expiry() != u64::MAX;
         self.contents = contents;

@@ -2,6 +2,8 @@
 //! the replay of its contents, and what its index keeps.
 
 mod backlog;
+mod disk;
+mod durable;
 mod harness;
 mod index;
 mod invariants;

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::amqp::hot::join_route;
-use crate::message::{Body, Chunk, Record};
+use crate::message::{Chunk, Record};
 use crate::queue::consumers::{Port, Staged};
-use crate::queue::{Arriving, ConsumerKey, DeadLetter, MessageId};
+use crate::queue::{Arriving, ConsumerKey, MessageId};
 
 /// One message that a consumer was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,14 +158,6 @@ pub fn arriving(offset: u32, size: u32, expires_at: u64) -> Arriving {
         size,
         expires_at,
         logged: false,
-    }
-}
-
-/// The name of a dead letter whose body is in memory.
-pub fn name_of_dead(dead: &DeadLetter) -> String {
-    match &dead.body {
-        Body::Held(chunk, offset) => read_name(chunk, *offset),
-        Body::Stored(home) => panic!("nothing was put into files, yet it lies at {home:?}"),
     }
 }
 

@@ -19,7 +19,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::outlet::{Connection, Given, Outlet, Seen, name_of_dead, read_name, write_named};
+use super::disk::Disk;
+use super::outlet::{Connection, Given, Outlet, Seen, read_name, write_named};
 use crate::message::Chunk;
 use crate::queue::settle::{SettleRun, Settlement};
 use crate::queue::{
@@ -328,7 +329,7 @@ impl Stage {
         }
         results.append(&mut parked);
         for dead in effects.dead.drain(..) {
-            let name = name_of_dead(&dead);
+            let name = Disk::default().name_of(&dead.body);
             let held = if dead.held.is_some() { " held" } else { "" };
             let marks = marks(false, dead.count);
             results.push(format!("dead {name} {}{marks}{held}", dead.reason.name()));
