@@ -63,3 +63,19 @@ pub const READ_AHEAD_MESSAGES: usize = 4_096;
 /// Octets of changed definitions that wait to be written to their tables. Beyond it (an import of
 /// some 100,000 objects) they are dropped and the tables written anew from the definitions.
 pub const TABLES_PENDING_BYTES: usize = 16 * 1024 * 1024;
+
+/// Octets of bodies in memory from which on those that lie in the log as well are let go of.
+pub const BODIES_SOFT: u64 = 24 * 1024 * 1024;
+
+/// Octets of queue indexes in memory from which on blocks go to the file of pages.
+pub const INDEX_SOFT: u64 = 12 * 1024 * 1024;
+
+/// Blocks of one queue that are written down under one hold of its lock.
+pub const PAGES_PER_HOLD: usize = 16;
+
+/// Octets of the log after which a checkpoint is written, whatever the time: what a start has to
+/// read at most, but for what came during the checkpoint.
+pub const CHECKPOINT_BYTES: u64 = 192 * 1024 * 1024;
+
+/// Octets of the log that wait to be written and synced before publishers are held up.
+pub const LOG_BUFFER: usize = 16 * 1024 * 1024;

@@ -9,6 +9,9 @@ use leveret::node::{Command, load_settings, run};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Huge pages double what a broker holds that has little to do: each of them is taken for a few
+    // octets of some thread. A kernel that cannot leave them out is no reason not to start.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let command = Command::parse();
     let loaded = match load_settings(&command) {
         Ok(loaded) => loaded,

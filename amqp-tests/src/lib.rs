@@ -59,7 +59,10 @@
 //!   [`Scenario::deviation`].
 //! * Own broker: [`Ctx::private`] starts one with a configuration and a
 //!   definitions file, of the same product as the target, shared by scenarios
-//!   with equal settings; [`Ctx::private_own`] is not shared.
+//!   with equal settings; [`Ctx::private_own`] is not shared. Such a broker
+//!   can be stopped or killed ([`suite::Broker::end`]) and started again on its
+//!   data ([`Ctx::start_again`]); scenarios that hold after both are written
+//!   with `restart::Life`.
 //! * [`check!`] and [`check_eq!`] fail with place and values; a panic fails the
 //!   one scenario too. 20 seconds are the limit unless [`Scenario::seconds`].
 
@@ -73,7 +76,9 @@ pub use suite::{Ctx, Scenario};
 /// What scenario files import.
 pub mod prelude {
     pub use crate::client::*;
-    pub use crate::suite::{Broker, Ctx, Definitions, Failure, Product, Result, Scenario, fail};
+    pub use crate::suite::{
+        Broker, Ctx, Definitions, Ending, Failure, Product, Result, Scenario, fail,
+    };
     pub use crate::wire::*;
     pub use crate::{check, check_eq};
     pub use std::time::Duration;

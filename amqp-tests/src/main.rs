@@ -9,10 +9,13 @@ use amqp_tests::suite::{
 use amqp_tests::{Scenario, scenarios};
 
 const USAGE: &str = "scenarios [--url URL] [--broker-bin FILE] [--oracle-url URL] \
+[--oracle-sbin DIR] \
 [--product rabbitmq|leveret] [--filter TEXT] [--list] [--json FILE] [--threads N] [--repeat N]
   --url URL         broker under test (amqp://guest:guest@127.0.0.1:5672/%2f)
   --broker-bin FILE its server binary, for scenarios that need their own instance
   --oracle-url URL  a RabbitMQ to run the same scenarios on, in a second column
+  --oracle-sbin DIR RabbitMQ's scripts, for scenarios that need a RabbitMQ of their own
+                    (searched for at the usual places without it)
   --product NAME    what the broker is; without it its server-properties tell
   --filter TEXT     only scenarios whose id contains TEXT (several: any of them)
   --list            print ids, rules and sources, run nothing
@@ -26,6 +29,7 @@ struct Args {
     url: Option<String>,
     binary: Option<String>,
     oracle: Option<String>,
+    oracle_sbin: Option<String>,
     product: Option<Product>,
     filters: Vec<String>,
     list: bool,
@@ -52,6 +56,7 @@ fn parse() -> Result<Args> {
             "--url" => args.url = Some(value()?),
             "--broker-bin" => args.binary = Some(value()?),
             "--oracle-url" => args.oracle = Some(value()?),
+            "--oracle-sbin" => args.oracle_sbin = Some(value()?),
             "--product" => {
                 args.product = Some(match value()?.as_str() {
                     "rabbitmq" => Product::RabbitMq,
@@ -131,6 +136,7 @@ fn run() -> Result<bool> {
         targets,
         scenarios,
         threads: args.threads,
+        oracle_sbin: args.oracle_sbin.map(Into::into),
     });
     if let Some(file) = &args.json {
         std::fs::write(file, report.json())?;

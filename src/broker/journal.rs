@@ -10,11 +10,12 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::define::Follower;
 use super::inbox::Inbox;
 use crate::definitions::Definitions;
-use crate::message::{Body, Chunk, Home, Record};
+use crate::message::{Body, Chunk, Home, Record, StoredPage};
 use crate::queue::{Incoming, Op, Placed};
 use crate::store::StoreError;
 use crate::store::batch::Draft;
 use crate::store::log::{Entry, Log};
+use crate::store::pages::Pages;
 
 /// Kind of the log entries of batches.
 pub const BATCH: u8 = 1;
@@ -30,6 +31,7 @@ const AROUND_BODY: usize = 512;
 #[derive(Debug, Default)]
 pub struct Journal {
     log: OnceLock<Arc<Log>>,
+    pages: OnceLock<Arc<Pages>>,
     follower: OnceLock<Arc<Follower>>,
     gate: RwLock<()>,
     /// The ticket of the last definition.
@@ -38,10 +40,22 @@ pub struct Journal {
 
 impl Journal {
     /// From now on everything goes to `log`. Called once, before anybody connects.
-    pub fn attach(&self, log: Arc<Log>, definitions: Arc<Definitions>) {
+    pub fn attach(&self, log: Arc<Log>, pages: Arc<Pages>, definitions: Arc<Definitions>) {
         // A second log would be our own bug; the first stays.
         let _ = self.follower.set(Follower::new(&log, definitions));
+        let _ = self.pages.set(pages);
         let _ = self.log.set(log);
+    }
+
+    /// The file of index pages.
+    pub fn pages(&self) -> Option<&Arc<Pages>> {
+        self.pages.get()
+    }
+
+    /// Reads a page of a queue's index.
+    pub fn read_page(&self, page: &StoredPage) -> Result<Vec<u8>, StoreError> {
+        let pages = self.pages.get().ok_or_else(StoreError::closed)?;
+        pages.read(page)
     }
 
     pub(super) fn follower(&self) -> Option<&Arc<Follower>> {

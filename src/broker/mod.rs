@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod import;
 pub mod inbox;
 pub mod journal;
+pub mod keeper;
 pub mod port;
 pub mod reader;
 pub mod reply_to;

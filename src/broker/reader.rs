@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use super::core::Broker;
 use super::shared_queue::SharedQueue;
-use crate::message::{Chunk, Home};
-use crate::queue::{MessageId, Wanted};
+use crate::message::Home;
+use crate::queue::{MessageId, Read, Wanted};
 use crate::store::StoreError;
 
 /// Records further apart than this are read one by one: what lies between is not wanted.
@@ -66,10 +66,11 @@ fn serve(broker: &Weak<Broker>, requests: &Receiver<Request>) {
 
 impl Broker {
     /// Reads what a queue wants, neighbours at once.
-    pub(super) fn read_wanted(
-        &self,
-        wanted: &Wanted,
-    ) -> Result<Vec<(MessageId, Arc<Chunk>)>, StoreError> {
+    pub(super) fn read_wanted(&self, wanted: &Wanted) -> Result<Read, StoreError> {
+        let mut page = None;
+        if let Some((priority, base, stored)) = &wanted.page {
+            page = Some((*priority, *base, self.journal.read_page(stored)?));
+        }
         let mut messages: Vec<&(MessageId, Home, u32)> = wanted.messages.iter().collect();
         messages.sort_by_key(|(_, home, _)| (home.file.number, home.offset));
         let mut read = Vec::with_capacity(messages.len());
@@ -94,6 +95,9 @@ impl Broker {
             }
             rest = later;
         }
-        Ok(read)
+        Ok(Read {
+            messages: read,
+            page,
+        })
     }
 }

@@ -13,7 +13,8 @@ use crate::definitions::rows::{
     TopicPermissionRow, UserRow, VhostRow,
 };
 use crate::queue::QueueArguments;
-use crate::store::replay::Replay;
+use crate::store::StoreError;
+use crate::store::replay::{Places, Replay};
 
 /// Counts for the start's summary.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,7 +28,12 @@ pub struct Restored {
 impl Broker {
     /// Puts in what was found, before anybody connects. What cannot be put in is named in a warning
     /// and left where it is.
-    pub fn restore(&self, state: &State, mut found: Replay) -> Restored {
+    pub fn restore(
+        &self,
+        state: &State,
+        mut found: Replay,
+        places: &Places<'_>,
+    ) -> Result<Restored, StoreError> {
         self.start_ids_above(state.queue_id_max().max(found.last_queue()));
         for row in state.rows::<VhostRow>() {
             let kind = row.default_queue_type.as_deref();
@@ -42,7 +48,7 @@ impl Broker {
         }
         let mut restored = Restored::default();
         for row in state.rows::<QueueRow>() {
-            self.restore_queue(row, &mut found, &mut restored);
+            self.restore_queue(row, &mut found, places, &mut restored)?;
         }
         for row in state.rows::<BindingRow>() {
             let outcome = match self.vhost(row.vhost.as_bytes()) {
@@ -55,7 +61,7 @@ impl Broker {
             }
         }
         self.restore_kept(state);
-        restored
+        Ok(restored)
     }
 
     fn restore_users(&self, state: &State) {
@@ -108,9 +114,15 @@ impl Broker {
         }
     }
 
-    fn restore_queue(&self, row: QueueRow, found: &mut Replay, restored: &mut Restored) {
+    fn restore_queue(
+        &self,
+        row: QueueRow,
+        found: &mut Replay,
+        places: &Places<'_>,
+        restored: &mut Restored,
+    ) -> Result<(), StoreError> {
         let Some(vhost) = self.vhost(row.vhost.as_bytes()) else {
-            return;
+            return Ok(());
         };
         let now = crate::time::unix_ms();
         let subject = queue_subject(row.name.as_bytes(), &vhost.name);
@@ -129,7 +141,7 @@ impl Broker {
         match outcome {
             Ok(queue) => {
                 restored.queues += 1;
-                if let Some(contents) = found.contents_of(row.id) {
+                if let Some(contents) = found.contents_of(row.id, places)? {
                     restored.messages += contents.ready();
                     queue.restore(contents);
                     self.timer.wake_queue(&queue, now);
@@ -138,6 +150,7 @@ impl Broker {
             }
             Err(error) => tracing::warn!("{subject}: {}", error.text),
         }
+        Ok(())
     }
 
     fn restore_kept(&self, state: &State) {

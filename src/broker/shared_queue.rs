@@ -15,7 +15,7 @@ use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
     ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments,
-    QueueKind, Status,
+    QueueKind, Read, Status,
 };
 
 /// A queue of a virtual host. Laid out as written: what a message touches comes first.
@@ -195,13 +195,28 @@ impl SharedQueue {
     }
 
     /// Hands in what was read for it.
-    pub(super) fn install(
-        self: &Arc<Self>,
-        broker: &Broker,
-        read: &[(MessageId, Arc<Chunk>)],
-        now: u64,
-    ) {
-        self.with(broker, |queue, effects| queue.install(read, now, effects));
+    pub(super) fn install(self: &Arc<Self>, broker: &Broker, read: &Read, now: u64) {
+        let taken = self.with(broker, |queue, effects| queue.install(read, now, effects));
+        if taken == Some(false) {
+            tracing::error!(
+                "a page of the index of {} is not what was written: stop the broker and repair the \
+                 store",
+                self.subject()
+            );
+        }
+    }
+
+    /// Writes down at most `most` blocks of the index that nobody will want soon.
+    pub(super) fn drafts(&self, most: usize) -> Vec<(u8, crate::queue::page::Draft)> {
+        self.locked_work(&mut Effects::default(), |queue, _| queue.drafts(most))
+            .unwrap_or_default()
+    }
+
+    /// Lets go of a block that lies in the file of pages now.
+    pub(super) fn put_away(&self, priority: u8, away: crate::queue::page::Away) {
+        self.locked_work(&mut Effects::default(), |queue, _| {
+            queue.put_away(priority, away);
+        });
     }
 
     /// Lets go of bodies that lie in files as well.

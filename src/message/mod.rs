@@ -9,4 +9,4 @@ pub mod stored;
 pub use chunk::Chunk;
 pub use held::Held;
 pub use record::Record;
-pub use stored::{Body, Home, StoredFile};
+pub use stored::{Body, FreedPlaces, Home, StoredFile, StoredPage};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::Chunk;
 
 /// A file of the store, as a message's place names it. It may be used again only when nobody but
@@ -50,6 +52,33 @@ impl Home {
             file: Arc::clone(&self.file),
             offset: self.offset.saturating_add(by),
         }
+    }
+}
+
+/// Places of pages that nobody needs any more: the first octet of each, and the octets it was
+/// written with.
+pub type FreedPlaces = Arc<Mutex<Vec<(u64, u32)>>>;
+
+/// A page of a queue's index at rest. Its place is given back when the last holder lets go of it.
+#[derive(Debug)]
+pub struct StoredPage {
+    /// Its first octet in the file of pages.
+    pub place: u64,
+    /// Octets that were written, without what the file adds to them.
+    pub len: u32,
+    freed: FreedPlaces,
+}
+
+impl StoredPage {
+    /// The page of `len` octets at `place`; the place goes to `freed` in the end.
+    pub fn new(place: u64, len: u32, freed: FreedPlaces) -> Self {
+        Self { place, len, freed }
+    }
+}
+
+impl Drop for StoredPage {
+    fn drop(&mut self) {
+        self.freed.lock().push((self.place, self.len));
     }
 }
 

@@ -41,7 +41,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let files = raise_file_limit();
     let broker = build_broker(settings);
     let session = session_options(settings)?;
-    let store = Store::open(&folder.path, &broker)?;
+    let mut store = Store::open(&folder.path, &broker)?;
     prepare(&broker, settings, store.is_new)?;
     let opened = open_listeners(&broker, settings, &session)?;
     let socket = control::open(&folder.path)?;

@@ -8,12 +8,16 @@ use anyhow::Context;
 
 use crate::broker::Broker;
 use crate::broker::journal::{BATCH, DEFINITION};
+use crate::broker::keeper::Keeper;
 use crate::broker::reader::Reader;
 use crate::definitions::{Definitions, Recovery};
+use crate::limits::LOG_BUFFER;
 use crate::message::Home;
-use crate::store::io::RealDisk;
+use crate::store::checkpoint;
+use crate::store::io::{Disk, RealDisk};
 use crate::store::log::{Log, LogOptions, Position, Replayed};
-use crate::store::replay::Replay;
+use crate::store::pages::Pages;
+use crate::store::replay::{Places, Replay};
 use crate::store::{StoreError, batch};
 
 /// The exit status of a node whose store has failed: what it could not write it must not go on
@@ -23,6 +27,7 @@ const STORE_FAILED: i32 = 74;
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
+    keeper: Keeper,
     log: Arc<Log>,
     definitions: Arc<Definitions>,
     /// Nothing had been defined in it before.
@@ -37,14 +42,28 @@ impl Store {
         std::fs::create_dir_all(&log_folder)
             .with_context(|| format!("cannot make the folder {}", log_folder.display()))?;
         let disk = RealDisk::new(log_folder);
+        let index_folder = folder.join("index");
+        std::fs::create_dir_all(&index_folder)
+            .with_context(|| format!("cannot make the folder {}", index_folder.display()))?;
+        let index: Arc<dyn Disk> = Arc::new(RealDisk::new(index_folder));
         let mut definitions = Recovery::open(folder)?;
         let mut found = Replay::default();
+        let checkpoint = checkpoint::read(index.as_ref(), &mut |row| {
+            found.take_row(row);
+            Ok(())
+        })
+        .with_context(|| format!("the store in {}", folder.display()))?;
+        let (pages, stored) = Pages::open(Arc::clone(&index), found.pages())
+            .with_context(|| format!("the store in {}", folder.display()))?;
         let mut octets = 0;
         let mut shown = Instant::now();
         let log = Log::open(
             Arc::new(disk),
-            LogOptions::default(),
-            Position::ZERO,
+            LogOptions {
+                buffer_bytes: LOG_BUFFER,
+                ..LogOptions::default()
+            },
+            checkpoint.unwrap_or(Position::ZERO),
             &mut |done, total| {
                 octets = done;
                 if shown.elapsed().as_secs() >= 1 {
@@ -59,7 +78,19 @@ impl Store {
         let (definitions, _) = definitions.finish()?;
         let state = definitions.state();
         let is_new = state.is_empty();
-        let restored = broker.restore(&state, found);
+        let places = Places {
+            files: log
+                .files()
+                .into_iter()
+                .map(|(file, _)| (file.number, file))
+                .collect(),
+            pages: stored.into_iter().map(|page| (page.place, page)).collect(),
+            read: &|page| pages.read(page),
+        };
+        let restored = broker
+            .restore(&state, found, &places)
+            .with_context(|| format!("the store in {}", folder.display()))?;
+        drop(places);
         let definitions = Arc::new(definitions);
         log.on_failure(|error| {
             tracing::error!("the store has failed, and the node ends: {error}");
@@ -69,7 +100,7 @@ impl Store {
         log.start().context("cannot start the log's thread")?;
         broker
             .journal
-            .attach(Arc::clone(&log), Arc::clone(&definitions));
+            .attach(Arc::clone(&log), pages, Arc::clone(&definitions));
         Reader::start(broker).context("cannot start the reader's thread")?;
         tracing::info!(
             "store: {} durable queues with {} messages recovered from {} MiB of log in {} ms",
@@ -78,7 +109,9 @@ impl Store {
             octets >> 20,
             started.elapsed().as_millis()
         );
+        let keeper = Keeper::start(broker, index).context("cannot start the keeper's thread")?;
         Ok(Self {
+            keeper,
             log,
             definitions,
             is_new,
@@ -86,8 +119,9 @@ impl Store {
     }
 
     /// Writes what is left and closes.
-    pub fn close(&self, broker: &Broker) -> anyhow::Result<()> {
+    pub fn close(&mut self, broker: &Broker) -> anyhow::Result<()> {
         broker.reader.stop();
+        self.keeper.stop();
         let stopped = self.log.stop();
         self.definitions.durable_to(self.log.durable());
         self.definitions.close();

@@ -110,7 +110,7 @@ impl Slot {
 }
 
 /// What a stored message counts in its file: its body, and about as much around it as usual.
-fn stored_bytes(size: u32) -> i64 {
+pub(super) fn stored_bytes(size: u32) -> i64 {
     i64::from(size) + 64
 }
 
@@ -185,6 +185,8 @@ pub struct Block {
     merged: bool,
     /// What this block adds to [`index_bytes`].
     counted: i64,
+    /// It has changed since it was written down.
+    touched: bool,
 }
 
 impl Block {
@@ -203,6 +205,7 @@ impl Block {
             counts: BTreeMap::new(),
             merged: false,
             counted: 0,
+            touched: true,
         }
     }
 
@@ -326,6 +329,7 @@ impl Block {
         self.span += 1;
         self.live += 1;
         self.ready += 1;
+        self.touched = true;
     }
 
     #[inline]
@@ -415,6 +419,21 @@ impl Block {
         }
     }
 
+    /// Every live message in order.
+    pub fn live_entries(&self) -> impl Iterator<Item = super::page::LiveEntry> {
+        let live = (0..self.entries.len()).map(|index| self.base + u64::from(self.position(index)));
+        live.filter_map(|number| Some((number, self.get(number)?, self.home(number))))
+    }
+
+    /// True when nothing has changed since the last call with `true`; such a call begins anew.
+    pub fn is_untouched(&mut self, begin: bool) -> bool {
+        let untouched = !self.touched;
+        if begin {
+            self.touched = false;
+        }
+        untouched
+    }
+
     /// Lets go of every chunk that lies in a file as well.
     pub fn shed(&mut self) {
         let mut shed = false;
@@ -502,6 +521,7 @@ impl Block {
         }
         entry.flags |= UNACKED;
         self.ready -= 1;
+        self.touched = true;
         Some(entry.size)
     }
 
@@ -575,6 +595,7 @@ impl Block {
             }
         }
         self.ready -= count;
+        self.touched = true;
         if settle {
             self.live -= count;
         }
@@ -599,6 +620,7 @@ impl Block {
             *counter = counter.saturating_add(1);
         }
         self.ready += 1;
+        self.touched = true;
         Some(entry.size)
     }
 
@@ -633,6 +655,7 @@ impl Block {
         }
         let logged = entry.flags & LOGGED != 0;
         entry.flags = SETTLED;
+        self.touched = true;
         self.live -= 1;
         let (slot, size) = (usize::from(entry.slot), entry.size);
         if let Some(slot) = self.slots.get_mut(slot) {

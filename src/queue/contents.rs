@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::block::{Arriving, Meta, Settled};
 use super::level::{Level, Totals};
-use crate::message::{Body, Chunk, Home};
+use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// A message of a queue: its priority in the top eight bits, its number within the priority below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +146,11 @@ impl Contents {
         std::iter::once((0, &self.base)).chain(higher)
     }
 
+    /// The priorities in use.
+    pub fn priorities(&self) -> Vec<u8> {
+        self.levels().map(|(priority, _)| priority).collect()
+    }
+
     /// The level of a priority, made if it is not there.
     pub fn level_made(&mut self, priority: u8) -> &mut Level {
         if priority == 0 {
@@ -183,6 +188,26 @@ impl Contents {
             }
         }
         ids
+    }
+
+    /// A block that the head or a due message waits for.
+    pub fn missing(&mut self, now: u64) -> Option<(u8, u64, Arc<StoredPage>)> {
+        let levels = self
+            .higher
+            .iter_mut()
+            .rev()
+            .map(|(priority, level)| (*priority, level))
+            .chain(std::iter::once((0, &mut self.base)));
+        for (priority, level) in levels {
+            if let Some((base, page)) = level.missing(now) {
+                return Some((priority, base, page));
+            }
+            if level.ready() > 0 && now == 0 {
+                // The head is here.
+                return None;
+            }
+        }
+        None
     }
 
     /// Gives a message the chunk that was read for it.

@@ -1,13 +1,10 @@
 //! Departure: the head of the queue meets the consumer whose turn it is.
 
-use std::sync::Arc;
-
 use super::consumers::{Delivery, Port};
 use super::contents::MessageId;
-use super::effects::{Effects, Op, Wanted};
+use super::effects::{Effects, Op, Read, Wanted};
 use super::serving::Queue;
 use crate::limits::{DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES};
-use crate::message::Chunk;
 
 impl<P: Port> Queue<P> {
     /// Delivers as long as there is a ready message and a consumer that can take one.
@@ -43,8 +40,7 @@ impl<P: Port> Queue<P> {
             if taken == 0 {
                 // Returned messages, priorities, thinned blocks: one by one.
                 let Some(id) = contents.head() else { break };
-                let Some(meta) = contents.get(id) else { break };
-                let Some(chunk) = contents.chunk(id) else {
+                let (Some(meta), Some(chunk)) = (contents.get(id), contents.chunk(id)) else {
                     // The turn stays with its consumer; reading begins in any case.
                     consumers.decline(turn);
                     self.want(effects);
@@ -79,23 +75,44 @@ impl<P: Port> Queue<P> {
 
     /// Asks for what leaves next, unless that is being read already.
     pub(super) fn want(&mut self, effects: &mut Effects) {
+        self.want_due(0, effects);
+    }
+
+    /// As [`Self::want`], and for blocks with messages that are due at `now`.
+    pub(super) fn want_due(&mut self, now: u64, effects: &mut Effects) {
         if self.reading {
             return;
         }
-        let messages = self.contents.wanted(READ_AHEAD, READ_AHEAD_MESSAGES);
-        if !messages.is_empty() {
+        let page = self.contents.missing(now);
+        let messages = match page {
+            Some(_) => Vec::new(),
+            None => self.contents.wanted(READ_AHEAD, READ_AHEAD_MESSAGES),
+        };
+        if page.is_some() || !messages.is_empty() {
             self.reading = true;
-            effects.wanted = Some(Wanted { messages });
+            effects.wanted = Some(Wanted { messages, page });
         }
     }
 
-    /// What was wanted has been read, or cannot be; serves the consumers.
-    pub fn install(&mut self, read: &[(MessageId, Arc<Chunk>)], now: u64, effects: &mut Effects) {
+    /// What was wanted has been read; serves the consumers. False if it is not what was wanted: the
+    /// store is damaged.
+    pub fn install(&mut self, read: &Read, now: u64, effects: &mut Effects) -> bool {
         self.reading = false;
-        for (id, chunk) in read {
+        for (id, chunk) in &read.messages {
             self.contents.install(*id, chunk);
         }
+        if let Some((priority, base, octets)) = &read.page {
+            let level = self.contents.level_made(*priority);
+            if !level.bring_back(*base, octets) {
+                // Asking again would give the same.
+                self.reading = true;
+                return false;
+            }
+            self.expire(now, effects);
+        }
+        self.trim(effects);
         self.dispatch(now, effects);
+        true
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a queue asks of its caller, to be carried out after the queue's lock is released.
 
 use super::contents::MessageId;
-use crate::message::{Body, Home};
+use std::sync::Arc;
+
+use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// Why a message is dead; the words stand in `x-death`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,17 @@ pub struct Placed {
 pub struct Wanted {
     /// Each with its place and the octets of its body.
     pub messages: Vec<(MessageId, Home, u32)>,
+    /// A block of the index that comes before them, by priority and first number.
+    pub page: Option<(u8, u64, Arc<StoredPage>)>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Chunks of messages.
+    pub messages: Vec<(MessageId, Arc<Chunk>)>,
+    /// The octets of a block, by priority and first number.
+    pub page: Option<(u8, u64, Vec<u8>)>,
 }
 
 /// Filled by a call into a queue, reused by the caller.

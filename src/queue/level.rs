@@ -5,17 +5,76 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Arriving, Block, Meta, Settled, State};
+use super::page::{self, Away, Draft};
 use super::runs::Runs;
 use crate::limits::BLOCK_ENTRIES;
-use crate::message::{Body, Chunk, Home};
+use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// How many messages a block lies behind the newest before it is thinned.
 const THIN_BEHIND: u64 = 8 * crate::limits::BLOCK_ENTRIES as u64;
 
+/// A block, or what stands for it.
+#[derive(Debug)]
+enum Place {
+    Here(Block),
+    Away(Away),
+}
+
+impl Place {
+    #[inline]
+    fn here(&self) -> Option<&Block> {
+        match self {
+            Self::Here(block) => Some(block),
+            Self::Away(_) => None,
+        }
+    }
+
+    #[inline]
+    fn here_mut(&mut self) -> Option<&mut Block> {
+        match self {
+            Self::Here(block) => Some(block),
+            Self::Away(_) => None,
+        }
+    }
+
+    #[inline]
+    fn base(&self) -> u64 {
+        match self {
+            Self::Here(block) => block.base(),
+            Self::Away(away) => away.base,
+        }
+    }
+
+    #[inline]
+    fn end(&self) -> u64 {
+        match self {
+            Self::Here(block) => block.end(),
+            Self::Away(away) => away.end(),
+        }
+    }
+
+    fn earliest_expiry(&self) -> u64 {
+        match self {
+            Self::Here(block) => block.earliest_expiry(),
+            Self::Away(away) => away.earliest_expiry,
+        }
+    }
+
+    /// The first ready number at or after `from`; a block that is away lies behind the cursor as a
+    /// whole.
+    #[inline]
+    fn next_ready(&self, from: u64) -> Option<u64> {
+        match self {
+            Self::Here(block) => block.next_ready(from),
+            Self::Away(away) => Some(away.first),
+        }
+    }
+}
+
 /// Messages of one priority, in order.
 #[derive(Debug, Default)]
 pub struct Level {
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<Place>,
     /// The number the next message gets.
     next: u64,
     /// Every ready message below this number is in `returned`.
@@ -39,6 +98,15 @@ pub struct Totals {
     pub unacked: u64,
     /// Octets of their bodies.
     pub unacked_bytes: u64,
+}
+
+/// What [`Level::show`] shows.
+#[derive(Debug)]
+pub enum Shown<'a> {
+    /// A message with its number, facts and place at rest.
+    Message(u64, Meta, Option<Home>),
+    /// A block that is away.
+    Away(&'a Away),
 }
 
 impl Level {
@@ -72,6 +140,7 @@ impl Level {
         match self
             .blocks
             .back_mut()
+            .and_then(Place::here_mut)
             .filter(|block| !block.is_full() && block.end() == number)
         {
             Some(block) => {
@@ -80,7 +149,7 @@ impl Level {
             None => {
                 let mut block = Block::new(number);
                 block.push(chunk, message);
-                self.blocks.push_back(block);
+                self.blocks.push_back(Place::Here(block));
                 self.thin_old();
             }
         }
@@ -100,11 +169,12 @@ impl Level {
         let fits = self
             .blocks
             .back()
+            .and_then(Place::here)
             .is_some_and(|block| number - block.base() < far);
         if !fits {
-            self.blocks.push_back(Block::new(number));
+            self.blocks.push_back(Place::Here(Block::new(number)));
         }
-        if let Some(block) = self.blocks.back_mut() {
+        if let Some(block) = self.blocks.back_mut().and_then(Place::here_mut) {
             block.skip_to(number);
             block.push_stored(home, message);
         }
@@ -116,7 +186,7 @@ impl Level {
     /// Sets what is known of a restored message.
     pub fn mark(&mut self, number: u64, redelivered: bool, count: u32) {
         if let Some(index) = self.block_index(number)
-            && let Some(block) = self.blocks.get_mut(index)
+            && let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut)
         {
             block.mark(number, redelivered, count);
         }
@@ -142,7 +212,12 @@ impl Level {
     pub fn shed(&mut self, all: bool) {
         let cursor = self.cursor;
         let last = self.blocks.len().saturating_sub(if all { 0 } else { 2 });
-        for block in self.blocks.iter_mut().take(last) {
+        for block in self
+            .blocks
+            .iter_mut()
+            .take(last)
+            .filter_map(Place::here_mut)
+        {
             if all || !(block.base() <= cursor && cursor < block.end()) {
                 block.shed();
             }
@@ -157,6 +232,7 @@ impl Level {
             let Some(block) = level
                 .block_index(number)
                 .and_then(|index| level.blocks.get(index))
+                .and_then(Place::here)
             else {
                 return false;
             };
@@ -197,7 +273,7 @@ impl Level {
     /// Gives a message the chunk that was read for it.
     pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
         if let Some(index) = self.block_index(number)
-            && let Some(block) = self.blocks.get_mut(index)
+            && let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut)
         {
             block.install(number, chunk);
         }
@@ -221,29 +297,152 @@ impl Level {
     /// The facts of a live message.
     #[inline]
     pub fn get(&self, number: u64) -> Option<Meta> {
-        self.blocks.get(self.block_index(number)?)?.get(number)
+        self.blocks
+            .get(self.block_index(number)?)?
+            .here()?
+            .get(number)
     }
 
     /// The chunk of a live message, if it is in memory.
     #[inline]
     pub fn chunk(&self, number: u64) -> Option<&Arc<Chunk>> {
-        self.blocks.get(self.block_index(number)?)?.chunk(number)
+        self.blocks
+            .get(self.block_index(number)?)?
+            .here()?
+            .chunk(number)
     }
 
     /// Where the record of a live message can be had.
     pub fn body(&self, number: u64) -> Option<Body> {
-        self.blocks.get(self.block_index(number)?)?.body(number)
+        self.blocks
+            .get(self.block_index(number)?)?
+            .here()?
+            .body(number)
     }
 
-    /// Every live message with its place at rest, if it has one; in order.
-    pub fn each_live(&self, mut visit: impl FnMut(u64, Meta, Option<Home>)) {
-        for block in &self.blocks {
-            for number in block.base()..block.end() {
-                if let Some(meta) = block.get(number) {
-                    visit(number, meta, block.home(number));
-                }
-            }
+    /// Shows live messages with their places at rest, and blocks that are away, from number `from`
+    /// on and in order: one block at a time. Returns where to go on; `None` at the end.
+    pub fn show(&self, from: u64, mut visit: impl FnMut(Shown<'_>)) -> Option<u64> {
+        let index = self.blocks.partition_point(|place| place.end() <= from);
+        let place = self.blocks.get(index)?;
+        match place {
+            Place::Here(block) => block
+                .live_entries()
+                .for_each(|(number, meta, home)| visit(Shown::Message(number, meta, home))),
+            Place::Away(away) => visit(Shown::Away(away)),
         }
+        Some(place.end())
+    }
+
+    /// Everything below has been delivered once.
+    pub fn delivered_below(&self) -> u64 {
+        self.cursor
+    }
+
+    /// Writes down blocks behind the cursor that may go away: not the next one, nor the last,
+    /// unless `all`.
+    pub fn drafts(&mut self, all: bool, most: usize) -> Vec<Draft> {
+        let cursor = self.cursor;
+        let last = self.blocks.len().saturating_sub(1);
+        let mut near = if all { 0 } else { 2 };
+        let mut drafts = Vec::new();
+        for (at, place) in self.blocks.iter_mut().enumerate() {
+            if drafts.len() >= most {
+                break;
+            }
+            if place.end() <= cursor {
+                continue;
+            }
+            if near > 0 {
+                near -= 1;
+                continue;
+            }
+            let Place::Here(block) = place else { continue };
+            // A half-read block would have to come back at once, the last one still grows.
+            if block.base() < cursor && cursor > 0 && block.ready() != block.live()
+                || at == last && !block.is_full()
+            {
+                continue;
+            }
+            if block.next_ready(cursor.max(block.base())) != block.next_ready(block.base()) {
+                continue;
+            }
+            block.is_untouched(true);
+            drafts.extend(page::draft(block));
+        }
+        drafts
+    }
+
+    /// Lets a block go that lies in the file now; what has changed since stays.
+    pub fn put_away(&mut self, away: Away) {
+        let at = self
+            .blocks
+            .partition_point(|place| place.base() < away.base);
+        if let Some(place) = self.blocks.get_mut(at)
+            && place.base() == away.base
+            && let Place::Here(block) = place
+            && block.is_untouched(false)
+        {
+            *place = Place::Away(away);
+        }
+    }
+
+    /// Adds a block that a checkpoint names; it comes behind all others.
+    pub fn restore_away(&mut self, away: Away) {
+        self.next = self.next.max(away.end());
+        self.ready += u64::from(away.live);
+        self.ready_bytes += away.bytes;
+        self.blocks.push_back(Place::Away(away));
+    }
+
+    /// The block that the head, or a due message, waits for, if it is away.
+    pub fn missing(&mut self, now: u64) -> Option<(u64, Arc<StoredPage>)> {
+        let head = self.head();
+        let wanted = |place: &Place| match place {
+            Place::Away(away) if head == Some(away.first) || away.earliest_expiry <= now => {
+                Some((away.base, Arc::clone(&away.page)))
+            }
+            _ => None,
+        };
+        let first = head.and_then(|number| self.blocks.get(self.block_index(number)?));
+        first
+            .and_then(wanted)
+            .or_else(|| self.blocks.iter().find_map(wanted))
+    }
+
+    /// Brings a block back that was read; false if the octets are not that.
+    pub fn bring_back(&mut self, base: u64, octets: &[u8]) -> bool {
+        let at = self.blocks.partition_point(|place| place.base() < base);
+        let Some(place) = self.blocks.get_mut(at).filter(|place| place.base() == base) else {
+            return true;
+        };
+        let Place::Away(away) = place else {
+            return true;
+        };
+        match page::read(octets, away) {
+            Some(block) => {
+                *place = Place::Here(block);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes out blocks that are away and come next, for a purge; gives their numbers.
+    pub fn drop_away_head(&mut self) -> Option<(u64, u32, u32)> {
+        let head = self.head()?;
+        let index = self.block_index(head)?;
+        let Some(Place::Away(away)) = self.blocks.get(index) else {
+            return None;
+        };
+        let dropped = (away.base, away.span, away.live);
+        self.ready -= u64::from(away.live);
+        self.ready_bytes -= away.bytes;
+        self.blocks.remove(index);
+        if self.ready == 0 && self.unacked == 0 {
+            self.reset();
+        }
+        Some(dropped)
     }
 
     /// The number of the message that leaves next.
@@ -302,6 +501,7 @@ impl Level {
         let Some(size) = self
             .blocks
             .get_mut(index)
+            .and_then(Place::here_mut)
             .and_then(|block| block.deliver(number))
         else {
             return;
@@ -317,7 +517,7 @@ impl Level {
     #[inline]
     pub fn settle(&mut self, number: u64) -> Option<Settled> {
         let index = self.block_index(number)?;
-        let block = self.blocks.get_mut(index)?;
+        let block = self.blocks.get_mut(index)?.here_mut()?;
         let settled = block.settle(number)?;
         let Settled { state, size, .. } = settled;
         if block.live() == 0 && (block.is_full() || block.end() < self.next) {
@@ -347,7 +547,8 @@ impl Level {
         let old = self
             .blocks
             .iter_mut()
-            .take_while(|block| block.end() <= far);
+            .take_while(|block| block.end() <= far)
+            .filter_map(Place::here_mut);
         for block in old.filter(|block| block.wants_thinning()) {
             block.thin();
         }
@@ -369,7 +570,7 @@ impl Level {
         let Some(index) = self.block_index(from) else {
             return 0;
         };
-        let Some(block) = self.blocks.get_mut(index) else {
+        let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut) else {
             return 0;
         };
         let (count, bytes) = block.take_run(from, most, now, settle, visit);
@@ -394,7 +595,7 @@ impl Level {
     fn reset(&mut self) {
         // One block's worth of index is kept for reuse while traffic is in flight.
         if self.blocks.len() == 1
-            && let Some(block) = self.blocks.front_mut()
+            && let Some(Place::Here(block)) = self.blocks.front_mut()
         {
             block.recycle(self.next);
         } else {
@@ -408,7 +609,7 @@ impl Level {
         let Some(index) = self.block_index(number) else {
             return false;
         };
-        let Some(block) = self.blocks.get_mut(index) else {
+        let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut) else {
             return false;
         };
         let Some(size) = block.give_back(number, redelivered, count) else {
@@ -458,6 +659,7 @@ impl Level {
         for block in self
             .blocks
             .iter_mut()
+            .filter_map(Place::here_mut)
             .filter(|block| block.earliest_expiry() <= now)
         {
             if out.len() >= most {
@@ -471,7 +673,7 @@ impl Level {
     pub fn earliest_expiry(&self) -> u64 {
         self.blocks
             .iter()
-            .map(Block::earliest_expiry)
+            .map(Place::earliest_expiry)
             .min()
             .unwrap_or(u64::MAX)
     }

@@ -54,6 +54,12 @@ impl Runs {
         before.is_some_and(|(_, last)| *last >= number)
     }
 
+    /// True when some number from `first` to below `end` is there.
+    pub fn meets(&self, first: u64, end: u64) -> bool {
+        let before = self.runs.range(..end).next_back();
+        before.is_some_and(|(_, last)| *last >= first)
+    }
+
     /// Adds every number from `first` to `last`.
     pub fn insert_run(&mut self, first: u64, last: u64) {
         if last < first {

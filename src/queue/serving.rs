@@ -10,6 +10,9 @@ use super::effects::{DeadLetter, DeadReason, Effects, Op};
 use crate::limits::DROPS_PER_HOLD;
 use crate::message::Chunk;
 
+/// Blocks that are away are looked for due messages so often at most, in milliseconds.
+const AWAY_EVERY_MS: u64 = 1_000;
+
 /// What a queue has done since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
@@ -187,8 +190,10 @@ impl<P: Port> Queue<P> {
     pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Taken> {
         self.used_at = now;
         let id = self.live_head(now, usize::MAX, effects)?;
-        let meta = self.contents.get(id)?;
-        let Some(chunk) = self.contents.chunk(id).map(Arc::clone) else {
+        let (Some(meta), Some(chunk)) = (
+            self.contents.get(id),
+            self.contents.chunk(id).map(Arc::clone),
+        ) else {
             self.reading = false;
             self.want(effects);
             return None;
@@ -228,8 +233,20 @@ impl<P: Port> Queue<P> {
     pub fn purge(&mut self, effects: &mut Effects) -> u64 {
         let mut purged = 0;
         while let Some(id) = self.contents.head() {
-            self.settle_one(id, effects);
-            purged += 1;
+            if self.settle_one(id, effects) {
+                purged += 1;
+                continue;
+            }
+            let priority = id.priority();
+            let Some((base, span, live)) = self.contents.level_made(priority).drop_away_head()
+            else {
+                break;
+            };
+            effects.journal.push(Op::Settled {
+                first: MessageId::new(priority, base),
+                len: span,
+            });
+            purged += u64::from(live);
         }
         purged
     }
@@ -252,6 +269,11 @@ impl<P: Port> Queue<P> {
     pub fn tick(&mut self, now: u64, effects: &mut Effects) {
         self.expire(now, effects);
         self.wake_at = self.contents.earliest_expiry();
+        if self.wake_at <= now {
+            // Due messages in a block that is away: bringing it back lets them go.
+            self.want_due(now, effects);
+            self.wake_at = now.saturating_add(AWAY_EVERY_MS);
+        }
         effects.wake(self.wake_at);
         // What stood behind the expired may be wanted.
         self.dispatch(now, effects);
@@ -269,7 +291,7 @@ impl<P: Port> Queue<P> {
             }
         }
         let earliest = self.contents.earliest_expiry();
-        if earliest < self.wake_at {
+        if earliest < self.wake_at && earliest > now {
             self.wake_at = earliest;
             effects.wake(earliest);
         }
@@ -287,7 +309,11 @@ impl<P: Port> Queue<P> {
         let mut dropped = 0;
         loop {
             let id = self.contents.head()?;
-            let meta = self.contents.get(id)?;
+            // A block that is away says for itself when its first message expires; one that is due
+            // comes back before it is looked at.
+            let Some(meta) = self.contents.get(id) else {
+                return Some(id);
+            };
             if meta.expires_at >= now {
                 return Some(id);
             }
@@ -369,6 +395,28 @@ impl<P: Port> Queue<P> {
         self.contents.shed(all);
     }
 
+    /// Writes down blocks of the index that nobody will want soon.
+    pub fn drafts(&mut self, most: usize) -> Vec<(u8, super::page::Draft)> {
+        let all = self.consumers.is_empty();
+        let mut drafts = Vec::new();
+        for priority in self.contents.priorities() {
+            let level = self.contents.level_made(priority);
+            let room = most.saturating_sub(drafts.len());
+            drafts.extend(
+                level
+                    .drafts(all, room)
+                    .into_iter()
+                    .map(|draft| (priority, draft)),
+            );
+        }
+        drafts
+    }
+
+    /// Lets go of a block that lies in the file of pages now.
+    pub fn put_away(&mut self, priority: u8, away: super::page::Away) {
+        self.contents.level_made(priority).put_away(away);
+    }
+
     /// Drops from the head until the queue is within its limits.
     pub(super) fn trim(&mut self, effects: &mut Effects) {
         // A queue that refuses publishes takes returns beyond its limit, as RabbitMQ's do.
@@ -383,6 +431,11 @@ impl<P: Port> Queue<P> {
             let Some(id) = self.contents.head().filter(|_| over) else {
                 return;
             };
+            if self.contents.get(id).is_none() {
+                // It has to come back first.
+                self.want(effects);
+                return;
+            }
             self.drop_message(id, DeadReason::MaxLen, effects);
         }
     }

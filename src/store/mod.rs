@@ -3,10 +3,14 @@
 //! knows what a queue does or a frame is.
 
 pub mod batch;
+pub mod checkpoint;
 pub mod error;
 pub mod io;
 pub mod log;
+pub mod pages;
 pub mod replay;
 
+pub use checkpoint::{AwayRow, CheckpointWriter, MessageRow, Row};
 pub use error::StoreError;
 pub use log::{Entry, Log, LogOptions, Position, Replayed, Wake};
+pub use pages::{Freed, Pages};

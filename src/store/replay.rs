@@ -9,8 +9,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::StoreError;
 use super::batch::Fact;
-use crate::message::{Home, StoredFile};
+use super::checkpoint::{AwayRow, MessageRow, Row};
+use crate::message::{Home, StoredFile, StoredPage};
+use crate::queue::level::Level;
+use crate::queue::page::{self, Away};
 use crate::queue::runs::Runs;
 use crate::queue::{Arriving, Contents, MessageId};
 
@@ -43,7 +47,7 @@ struct FoundLevel {
     tidy: usize,
     expiries: HashMap<u64, u64, foldhash::fast::RandomState>,
     gone: Runs,
-    counts: HashMap<u64, u32, foldhash::fast::RandomState>,
+    counts: BTreeMap<u64, u32>,
     /// By the number that a message left.
     moves: BTreeMap<u64, Move>,
     /// Everything up to here has been delivered once; `None` when nothing has.
@@ -51,6 +55,10 @@ struct FoundLevel {
     /// Above every number that was met, even of messages that were not: a stop may have lost them,
     /// and what is told of them must not become true of others.
     next: u64,
+    /// Blocks of the index that lie in the file of pages.
+    away: Vec<AwayRow>,
+    /// Messages that had been delivered although they stand behind that.
+    redelivered: Runs,
 }
 
 impl FoundLevel {
@@ -77,14 +85,12 @@ impl FoundLevel {
     /// Forgets the moves of messages that are gone: the numbers they left are gone as well. Moves
     /// lead to higher numbers, so that the last step of a way is looked at first.
     fn forget_moves(&mut self) {
-        let ended: Vec<u64> = {
-            let gone = &mut self.gone;
-            let steps = self.moves.iter().rev();
-            steps
-                .filter(|(from, step)| gone.contains(step.to) && gone.insert(**from))
-                .map(|(from, _)| *from)
-                .collect()
-        };
+        let gone = &mut self.gone;
+        let steps = self.moves.iter().rev();
+        let ended: Vec<u64> = steps
+            .filter(|(from, step)| gone.contains(step.to) && gone.insert(**from))
+            .map(|(from, _)| *from)
+            .collect();
         for from in ended {
             self.moves.remove(&from);
         }
@@ -123,8 +129,52 @@ impl FoundLevel {
 #[derive(Debug, Default)]
 pub struct Replay {
     queues: HashMap<u64, BTreeMap<u8, FoundLevel>, foldhash::fast::RandomState>,
-    files: HashMap<u32, Arc<StoredFile>, foldhash::fast::RandomState>,
     last_queue: u64,
+    /// What the rows of a checkpoint belong to.
+    at: (u64, u8),
+    pages: Vec<(u64, u32)>,
+}
+
+/// What places in the log and in the file of pages are resolved by.
+pub struct Places<'a> {
+    /// The files of the log by number.
+    pub files: BTreeMap<u32, Arc<StoredFile>>,
+    /// The pages that [`Replay::pages`] named, by place.
+    pub pages: BTreeMap<u64, Arc<StoredPage>>,
+    /// Reads a page.
+    pub read: &'a dyn Fn(&StoredPage) -> Result<Vec<u8>, StoreError>,
+}
+
+impl Places<'_> {
+    fn file(&self, number: u32) -> Result<&Arc<StoredFile>, StoreError> {
+        self.files.get(&number).ok_or_else(|| StoreError::Damaged {
+            file: format!("{number:010}.log"),
+            offset: 0,
+            reason: "it is missing, and messages lie in it".into(),
+        })
+    }
+
+    fn away(&self, row: &AwayRow) -> Result<Away, StoreError> {
+        let mut files = Vec::with_capacity(row.files.len());
+        for (number, live) in &row.files {
+            let live = i64::try_from(*live).unwrap_or(i64::MAX);
+            files.push((Arc::clone(self.file(*number)?), live));
+        }
+        let page = self.pages.get(&row.page.0).ok_or_else(|| {
+            StoreError::Refused("the checkpoint names a page of the index twice".into())
+        })?;
+        let away = Away {
+            base: row.base,
+            span: row.span,
+            live: row.live,
+            bytes: row.bytes,
+            first: row.first,
+            earliest_expiry: row.earliest_expiry,
+            page: Arc::clone(page),
+            files,
+        };
+        Ok(away.restored())
+    }
 }
 
 impl Replay {
@@ -139,9 +189,6 @@ impl Replay {
                 offset,
             } => {
                 let file = records.file.number;
-                self.files
-                    .entry(file)
-                    .or_insert_with(|| Arc::clone(&records.file));
                 let id = MessageId::from_raw(id);
                 let found = Found {
                     number: id.number(),
@@ -206,39 +253,153 @@ impl Replay {
         self.last_queue
     }
 
+    /// Takes in a row of the checkpoint, which comes before the log.
+    pub fn take_row(&mut self, row: Row) {
+        let (queue, priority) = self.at;
+        match row {
+            Row::Queue(queue) => {
+                self.at = (queue, 0);
+                self.last_queue = self.last_queue.max(queue);
+                self.queues.entry(queue).or_default();
+            }
+            Row::Level {
+                priority,
+                next,
+                delivered,
+            } => {
+                self.at = (queue, priority);
+                let level = self.level(queue, MessageId::new(priority, 0));
+                level.next = level.next.max(next);
+                level.delivered = level.delivered.max(delivered);
+            }
+            Row::Away(away) => {
+                self.pages.push(away.page);
+                self.level(queue, MessageId::new(priority, 0))
+                    .away
+                    .push(away);
+            }
+            Row::Message(row) => self.take_message(queue, priority, row),
+        }
+    }
+
+    fn take_message(&mut self, queue: u64, priority: u8, row: MessageRow) {
+        let level = self.level(queue, MessageId::new(priority, 0));
+        let found = Found {
+            number: row.number,
+            file: row.file,
+            offset: row.offset,
+            size: row.size,
+            count: row.count,
+        };
+        if row.redelivered {
+            level.redelivered.insert(row.number);
+        }
+        level.add(found, row.expires_at);
+    }
+
+    /// The pages that the checkpoint named.
+    pub fn pages(&self) -> &[(u64, u32)] {
+        &self.pages
+    }
+
     /// The messages of a queue, all ready. What belongs to queues that nobody asks for was theirs
     /// who are deleted.
-    pub fn contents_of(&mut self, queue: u64) -> Option<Contents> {
-        let levels = self.queues.remove(&queue)?;
+    pub fn contents_of(
+        &mut self,
+        queue: u64,
+        places: &Places<'_>,
+    ) -> Result<Option<Contents>, StoreError> {
+        let Some(levels) = self.queues.remove(&queue) else {
+            return Ok(None);
+        };
         let mut contents = Contents::default();
-        for (priority, mut found) in levels {
-            found.tidy();
-            let level = contents.level_made(priority);
-            for message in &found.messages {
-                let Some(file) = self.files.get(&message.file) else {
-                    continue;
+        for (priority, found) in levels {
+            found.build(contents.level_made(priority), places)?;
+        }
+        Ok(Some(contents))
+    }
+}
+
+impl FoundLevel {
+    /// True when the log says something of messages of a block that is away.
+    fn concerns(&self, row: &AwayRow) -> bool {
+        let end = row.base + u64::from(row.span);
+        self.gone.meets(row.base, end)
+            || self.delivered.is_some_and(|last| row.base <= last)
+            || self.moves.range(row.base..end).next().is_some()
+            || self.counts.range(row.base..end).next().is_some()
+    }
+
+    fn build(mut self, level: &mut Level, places: &Places<'_>) -> Result<(), StoreError> {
+        let (mut kept, mut paged) = (Vec::new(), Vec::new());
+        for row in std::mem::take(&mut self.away) {
+            let away = places.away(&row)?;
+            if !self.concerns(&row) {
+                kept.push(away);
+                continue;
+            }
+            let octets = (places.read)(&away.page)?;
+            let block = page::read(&octets, &away).ok_or_else(|| {
+                StoreError::Refused("a page of the index is not what the checkpoint names".into())
+            })?;
+            for (number, meta, home) in block.live_entries() {
+                let Some(home) = home else { continue };
+                let row = MessageRow {
+                    number,
+                    file: home.file.number,
+                    offset: home.offset,
+                    size: meta.size,
+                    redelivered: meta.redelivered,
+                    count: meta.count,
+                    expires_at: meta.expires_at,
                 };
-                let number = message.number;
-                let home = Home {
-                    file: Arc::clone(file),
-                    offset: message.offset,
+                if row.redelivered {
+                    self.redelivered.insert(number);
+                }
+                let found = Found {
+                    number,
+                    file: row.file,
+                    offset: row.offset,
+                    size: row.size,
+                    count: row.count,
                 };
-                let arriving = Arriving {
-                    offset: 0,
-                    size: message.size,
-                    expires_at: found.expiries.get(&number).copied().unwrap_or(u64::MAX),
-                    logged: true,
-                };
-                level.restore(number, &home, arriving);
-                let returned = found.counts.get(&number).copied().unwrap_or(0);
-                let count = message.count.max(returned);
-                let delivered = found.delivered.is_some_and(|last| number <= last);
-                if delivered || count > 0 {
-                    level.mark(number, true, count);
+                paged.push(found);
+                if row.expires_at != u64::MAX {
+                    self.expiries.insert(number, row.expires_at);
                 }
             }
-            level.advance_next(found.next);
         }
-        Some(contents)
+        // What the log tells of the same message comes later, and is as good.
+        paged.append(&mut self.messages);
+        self.messages = paged;
+        self.tidy();
+        let mut kept = kept.into_iter().peekable();
+        for message in &self.messages {
+            let number = message.number;
+            while let Some(away) = kept.next_if(|away| away.base <= number) {
+                level.restore_away(away);
+            }
+            let home = Home {
+                file: Arc::clone(places.file(message.file)?),
+                offset: message.offset,
+            };
+            let arriving = Arriving {
+                offset: 0,
+                size: message.size,
+                expires_at: self.expiries.get(&number).copied().unwrap_or(u64::MAX),
+                logged: true,
+            };
+            level.restore(number, &home, arriving);
+            let returned = self.counts.get(&number).copied().unwrap_or(0);
+            let count = message.count.max(returned);
+            let delivered = self.delivered.is_some_and(|last| number <= last)
+                || self.redelivered.contains(number);
+            if delivered || count > 0 {
+                level.mark(number, true, count);
+            }
+        }
+        kept.for_each(|away| level.restore_away(away));
+        level.advance_next(self.next);
+        Ok(())
     }
 }

@@ -39,6 +39,12 @@ mod queue_semantics_limits;
 mod queue_semantics_priority;
 mod queue_semantics_requeue;
 mod queue_semantics_ttl;
+mod restart;
+mod restart_access;
+mod restart_causes;
+mod restart_messages;
+mod restart_settled;
+mod restart_topology;
 mod settings;
 mod tx_confirm;
 mod tx_confirm_reply_to;
@@ -86,6 +92,11 @@ const AREAS: &[&[Scenario]] = &[
     tx_confirm::ALL,
     tx_confirm_reply_to::ALL,
     tx_confirm_tx::ALL,
+    restart_topology::ALL,
+    restart_messages::ALL,
+    restart_settled::ALL,
+    restart_causes::ALL,
+    restart_access::ALL,
 ];
 
 /// Every scenario.

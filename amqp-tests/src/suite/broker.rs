@@ -1,4 +1,5 @@
-//! Private brokers: a Leveret or a RabbitMQ with its own settings.
+//! Private brokers: a Leveret or a RabbitMQ with its own settings, which can be
+//! stopped or killed and started again on its data.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,31 @@ use crate::client::{Conn, Url};
 
 /// A running private broker; dropping it stops it by its process id.
 pub struct Broker {
-    /// Where it listens; guest on vhost `/`.
+    /// Where it listens; guest on vhost `/`. Every start chooses new ports.
     pub url: Url,
     /// Its product.
     pub product: Product,
-    /// The node name, where it has one.
-    node: String,
     process: Mutex<Process>,
-    rabbit: Option<Arc<Rabbit>>,
+    launch: Launch,
+    conf: String,
+    definitions: Option<PathBuf>,
+    starts: usize,
     folder: Folder,
+}
+
+/// What starts a broker of a product.
+enum Launch {
+    Leveret(PathBuf),
+    Rabbit { rabbit: Arc<Rabbit>, node: String },
+}
+
+/// How a broker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGTERM, and the exit code must be 0.
+    Clean,
+    /// SIGKILL.
+    Kill,
 }
 
 /// A temporary folder that goes with its owner.
@@ -51,33 +68,88 @@ impl Broker {
     }
     /// Runs rabbitmqctl on this node; a failure on other products.
     pub fn rabbitmqctl(&self, args: &[&str]) -> Result<String> {
-        match &self.rabbit {
-            Some(rabbit) => rabbit.ctl(&self.node, args),
-            None => fail("rabbitmqctl works on RabbitMQ only"),
+        match &self.launch {
+            Launch::Rabbit { rabbit, node } => rabbit.ctl(node, args),
+            Launch::Leveret(_) => fail("rabbitmqctl works on RabbitMQ only"),
         }
+    }
+    fn process(&self) -> std::sync::MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(|e| e.into_inner())
+    }
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process().pid()
     }
     /// Asks it to stop with SIGTERM.
     pub fn terminate(&self) {
-        self.process
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .signal("TERM");
+        self.process().signal("TERM");
+    }
+    /// Ends it with SIGKILL.
+    pub fn kill(&self) {
+        self.process().signal("KILL");
     }
     /// Waits until the process has ended; its exit code.
     pub fn wait_exit(&self, limit: Duration) -> Result<i32> {
-        self.process
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .wait(limit)
+        self.process().wait(limit)
+    }
+    /// Ends it and waits until it has ended. RabbitMQ's node gets a minute.
+    pub fn end(&self, how: Ending) -> Result<()> {
+        match how {
+            Ending::Clean => self.terminate(),
+            Ending::Kill => self.kill(),
+        }
+        let code = self.wait_exit(Duration::from_secs(60))?;
+        if how == Ending::Clean && code != 0 {
+            return fail(format!(
+                "exit code {code} after SIGTERM: {}",
+                self.log_tail()
+            ));
+        }
+        Ok(())
+    }
+    /// Starts it again on what it left behind, with the same settings and on
+    /// new ports; returns how long it took until it greeted a client.
+    pub fn start_again(&mut self) -> Result<Duration> {
+        let ports = free_ports(4)?;
+        let begun = Instant::now();
+        self.starts += 1;
+        let log = self.log();
+        let process = start_process(&self.launch, &self.folder.0, &ports, &self.text(), &log)?;
+        *self.process() = process;
+        self.url = Url::local(ports[0]);
+        wait_ready(self)?;
+        Ok(begun.elapsed())
+    }
+    /// From the next start on there is no definitions file any more.
+    pub fn forget_definitions(&mut self) {
+        self.definitions = None;
+    }
+    /// The folder with its messages and definitions.
+    pub fn data(&self) -> PathBuf {
+        match &self.launch {
+            Launch::Leveret(_) => self.folder.0.join("data"),
+            Launch::Rabbit { .. } => self.folder.0.join("mnesia"),
+        }
+    }
+    /// What it printed since its last start.
+    pub fn log(&self) -> PathBuf {
+        self.folder.0.join(format!("out-{}.log", self.starts))
+    }
+    /// The last lines it printed.
+    pub fn log_tail(&self) -> String {
+        tail(&self.log())
+    }
+    fn text(&self) -> String {
+        match &self.definitions {
+            Some(file) => format!("{}\nload_definitions = {}\n", self.conf, file.display()),
+            None => format!("{}\n", self.conf),
+        }
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.process
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .stop();
+        self.process().stop();
     }
 }
 
@@ -88,9 +160,18 @@ type Shared = Arc<OnceLock<Result<Arc<Broker>>>>;
 pub struct Brokers {
     shared: Mutex<HashMap<(String, String, String), Shared>>,
     rabbit: OnceLock<Result<Arc<Rabbit>>>,
+    sbin: Option<PathBuf>,
 }
 
 impl Brokers {
+    /// Brokers of a run; `sbin` is the folder of RabbitMQ's scripts where it is
+    /// not at one of the usual places.
+    pub fn new(sbin: Option<PathBuf>) -> Self {
+        Self {
+            sbin,
+            ..Self::default()
+        }
+    }
     /// The broker with these settings, started when first asked for.
     pub fn shared(&self, target: &Target, conf: &str, definitions: &str) -> Result<Arc<Broker>> {
         let key = (
@@ -106,36 +187,42 @@ impl Brokers {
     }
     /// Starts a broker with these settings.
     pub fn start(&self, target: &Target, conf: &str, definitions: &str) -> Result<Broker> {
+        let launch = self.launch(target)?;
         let folder = std::env::temp_dir().join(format!("amqp-tests-{}", random_hex()));
         std::fs::create_dir_all(&folder)?;
         let folder = Folder(folder);
-        let ports = free_ports(4)?;
-        let mut text = format!("{conf}\n");
+        let mut file = None;
         if !definitions.is_empty() {
-            let file = folder.0.join("definitions.json");
-            std::fs::write(&file, definitions)?;
-            text.push_str(&format!("load_definitions = {}\n", file.display()));
+            let path = folder.0.join("definitions.json");
+            std::fs::write(&path, definitions)?;
+            file = Some(path);
         }
+        // The process of a broker that has not been started yet.
+        let process = Process::start(&mut Command::new("true"), &folder.0.join("out.log"))?;
+        let mut broker = Broker {
+            url: Url::local(0),
+            product: target.product,
+            process: Mutex::new(process),
+            launch,
+            conf: conf.into(),
+            definitions: file,
+            starts: 0,
+            folder,
+        };
+        broker.start_again()?;
+        Ok(broker)
+    }
+    fn launch(&self, target: &Target) -> Result<Launch> {
         match target.product {
-            Product::Leveret => leveret(target, folder, &ports, &text),
+            Product::Leveret => match &target.binary {
+                Some(binary) => Ok(Launch::Leveret(binary.clone())),
+                None => not_run("needs a broker of its own (--broker-bin)"),
+            },
             Product::RabbitMq => {
-                let rabbit = self
-                    .rabbit
-                    .get_or_init(|| Rabbit::find().map(Arc::new))
-                    .clone()?;
-                text.push_str(&format!("listeners.tcp.default = 127.0.0.1:{}\n", ports[0]));
-                let (process, node) = rabbit.start(&folder.0, ports[0], ports[1], &text)?;
-                let url = Url::local(ports[0]);
-                let broker = Broker {
-                    url,
-                    product: Product::RabbitMq,
-                    node,
-                    process: Mutex::new(process),
-                    rabbit: Some(rabbit),
-                    folder,
-                };
-                wait_ready(&broker)?;
-                Ok(broker)
+                let find = || Rabbit::find(self.sbin.as_deref()).map(Arc::new);
+                let rabbit = self.rabbit.get_or_init(find).clone()?;
+                let node = format!("t{}@localhost", random_hex());
+                Ok(Launch::Rabbit { rabbit, node })
             }
         }
     }
@@ -148,53 +235,56 @@ impl Brokers {
     }
 }
 
-fn leveret(target: &Target, folder: Folder, ports: &[u16], conf: &str) -> Result<Broker> {
-    let Some(binary) = &target.binary else {
-        return not_run("needs a broker of its own (--broker-bin)");
-    };
-    let file = folder.0.join("leveret.conf");
-    std::fs::write(&file, conf)?;
-    let mut command = Command::new(binary);
-    command
-        .arg("--data-dir")
-        .arg(folder.0.join("data"))
-        .arg("--config")
-        .arg(&file)
-        .args(["--set", &format!("listeners.tcp.default={}", ports[0])])
-        .args(["--set", &format!("management.tcp.port={}", ports[2])])
-        .args(["--set", &format!("prometheus.tcp.port={}", ports[3])]);
-    let process = Process::start(&mut command, &folder.0.join("out.log"))?;
-    let broker = Broker {
-        url: Url::local(ports[0]),
-        product: Product::Leveret,
-        node: String::new(),
-        process: Mutex::new(process),
-        rabbit: None,
-        folder,
-    };
-    wait_ready(&broker)?;
-    Ok(broker)
+fn start_process(
+    launch: &Launch,
+    folder: &Path,
+    ports: &[u16],
+    conf: &str,
+    log: &Path,
+) -> Result<Process> {
+    match launch {
+        Launch::Rabbit { rabbit, node } => {
+            let text = format!("{conf}listeners.tcp.default = 127.0.0.1:{}\n", ports[0]);
+            rabbit.start(folder, node, (ports[0], ports[1]), &text, log)
+        }
+        Launch::Leveret(binary) => {
+            let file = folder.join("leveret.conf");
+            std::fs::write(&file, conf)?;
+            let mut command = Command::new(binary);
+            command
+                .arg("--data-dir")
+                .arg(folder.join("data"))
+                .arg("--config")
+                .arg(&file)
+                .args(["--set", &format!("listeners.tcp.default={}", ports[0])])
+                .args(["--set", &format!("management.tcp.port={}", ports[2])])
+                .args(["--set", &format!("prometheus.tcp.port={}", ports[3])]);
+            Process::start(&mut command, log)
+        }
+    }
 }
 
-/// Waits until the port accepts; fails with the log when the process ended.
+/// Waits until the broker greets; fails with the log when the process ended.
 fn wait_ready(broker: &Broker) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(90);
     loop {
-        if Conn::tcp(&broker.url).is_ok() {
+        let greeted = match Conn::tcp(&broker.url) {
+            // This one waits for more before it says anything.
+            Ok(_) if broker.conf.contains("proxy_protocol") => true,
+            Ok(conn) => conn.start().is_ok(),
+            Err(_) => false,
+        };
+        if greeted {
             return Ok(());
         }
-        let exited = broker
-            .process
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .exited();
+        let exited = broker.process().exited();
         if exited.is_some() || Instant::now() > deadline {
-            let log = tail(&broker.folder.0.join("out.log"));
+            let log = broker.log_tail();
             return fail(format!(
                 "private broker did not start (exit {exited:?}): {log}"
             ));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -104,6 +104,11 @@ impl Ctx {
     pub fn private_own(&self, conf: &str, definitions: &str) -> Result<Broker> {
         self.booting(|| self.brokers.start(&self.target, conf, definitions))
     }
+    /// Starts a broker of this scenario that has ended, on its data and on new
+    /// ports: connect anew. It does not count as the scenario's time.
+    pub fn start_again(&self, broker: &mut Broker) -> Result<()> {
+        self.booting(|| broker.start_again().map(drop))
+    }
     fn booting<T>(&self, boot: impl FnOnce() -> Result<T>) -> Result<T> {
         self.clock.store(true, Ordering::SeqCst);
         let broker = boot();

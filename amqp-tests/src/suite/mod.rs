@@ -10,7 +10,7 @@ mod report;
 mod runner;
 mod scenario;
 
-pub use broker::{Broker, Brokers};
+pub use broker::{Broker, Brokers, Ending};
 pub use ctx::{Ctx, random_hex};
 pub use definitions::Definitions;
 pub use failure::{Failure, Result, fail, not_run};

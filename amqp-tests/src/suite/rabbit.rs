@@ -15,8 +15,10 @@ pub struct Rabbit {
 
 impl Rabbit {
     /// Finds the installed RabbitMQ and starts an epmd for our nodes.
-    pub fn find() -> Result<Self> {
-        let Some(sbin) = find_sbin() else {
+    ///
+    /// `sbin` is the folder of its scripts, where it is not at a usual place.
+    pub fn find(sbin: Option<&Path>) -> Result<Self> {
+        let Some(sbin) = sbin.map(Path::to_path_buf).or_else(find_sbin) else {
             return not_run("needs a RabbitMQ of its own (install rabbitmq-server)");
         };
         let home = std::env::temp_dir().join(format!("amqp-tests-home-{}", random_hex()));
@@ -42,15 +44,16 @@ impl Rabbit {
             .env("ERL_EPMD_ADDRESS", "127.0.0.1");
         command
     }
-    /// Starts a node; the process and the node's name.
+    /// Starts the node of this name on what its folder holds; `ports` are
+    /// those of AMQP and of Erlang's distribution.
     pub fn start(
         &self,
         folder: &Path,
-        port: u16,
-        dist_port: u16,
+        node: &str,
+        ports: (u16, u16),
         conf: &str,
-    ) -> Result<(Process, String)> {
-        let node = format!("t{}@localhost", random_hex());
+        log: &Path,
+    ) -> Result<Process> {
         std::fs::write(folder.join("rabbitmq.conf"), conf)?;
         std::fs::write(
             folder.join("plugins"),
@@ -60,15 +63,15 @@ impl Rabbit {
         command
             // Makes the script exec the server, so that our child is the node.
             .env("RUNNING_UNDER_SYSTEMD", "true")
-            .env("RABBITMQ_NODENAME", &node)
-            .env("RABBITMQ_NODE_PORT", port.to_string())
-            .env("RABBITMQ_DIST_PORT", dist_port.to_string())
+            .env("RABBITMQ_NODENAME", node)
+            .env("RABBITMQ_NODE_PORT", ports.0.to_string())
+            .env("RABBITMQ_DIST_PORT", ports.1.to_string())
             .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", folder.join("log"))
             .env("RABBITMQ_PID_FILE", folder.join("pid"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
             .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"));
-        Ok((Process::start(&mut command, &folder.join("out.log"))?, node))
+        Process::start(&mut command, log)
     }
     /// Runs rabbitmqctl on a node; its output.
     pub fn ctl(&self, node: &str, args: &[&str]) -> Result<String> {

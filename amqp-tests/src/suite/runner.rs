@@ -34,6 +34,8 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// Scenarios at a time.
     pub threads: usize,
+    /// The folder of RabbitMQ's scripts, where it is not at a usual place.
+    pub oracle_sbin: Option<PathBuf>,
 }
 
 /// Asks a broker what it is: `Leveret`, or else RabbitMQ.
@@ -56,7 +58,7 @@ pub fn detect(url: &Url) -> Result<(Product, String)> {
 /// Runs everything and prints a line per scenario as it ends.
 pub fn run_all(plan: &Plan) -> Report {
     panic::set_hook(Box::new(|_| {}));
-    let brokers = Arc::new(Brokers::default());
+    let brokers = Arc::new(Brokers::new(plan.oracle_sbin.clone()));
     let next = AtomicUsize::new(0);
     let report = Mutex::new(Report::new(plan));
     std::thread::scope(|scope| {

@@ -22,6 +22,8 @@ const PIPELINE: usize = 100;
 pub enum QueueKind {
     /// Survives restarts, with durable flag.
     Durable,
+    /// Durable and of the replicated type.
+    Quorum,
     /// Transient and shared, deleted by whoever made it.
     Transient,
     /// Transient and owned by its connection.
@@ -239,15 +241,21 @@ impl Client {
 /// `queue.declare` of a fresh queue.
 pub fn declare_queue(name: &str, kind: QueueKind) -> Method {
     let flags = match kind {
-        QueueKind::Durable => 0b00010,
+        QueueKind::Durable | QueueKind::Quorum => 0b00010,
         QueueKind::Transient => 0,
         QueueKind::Exclusive => 0b00100,
     };
+    let mut arguments = Vec::new();
+    if kind == QueueKind::Quorum {
+        push_name(&mut arguments, "x-queue-type");
+        arguments.push(b'S');
+        push_long(&mut arguments, b"quorum");
+    }
     Method::new(id::QUEUE_DECLARE)
         .short(0)
         .short_str(name.as_bytes())
         .octet(flags)
-        .no_arguments()
+        .long_bytes(&arguments)
 }
 
 /// `queue.delete`, whatever it holds.

@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::client::{Client, unexpected};
 use crate::flow::Flow;
 use crate::histogram::Histogram;
-use crate::publisher::STAMP;
+use crate::ring::STAMP;
 use crate::wire::{self, Front, id};
 
 /// Read at once from a connection that carries everything.
@@ -25,6 +25,14 @@ const FEW: usize = 16;
 /// How soon an idle consumer notices that it is to stop.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
+/// A stamped number holds the publisher's number above this bit.
+const PUBLISHER_SHIFT: u32 = 40;
+
+/// The number stamped into a publisher's message.
+pub fn numbered(publisher: u64, number: u64) -> u64 {
+    publisher << PUBLISHER_SHIFT | number
+}
+
 /// How deliveries are acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
@@ -34,12 +42,15 @@ pub enum Acks {
     Each,
     /// The last of so many, with `multiple`.
     Every(u64),
+    /// Not at all.
+    Never,
 }
 
 /// What must arrive: the next sequence number of each consumer, and what did arrive.
 #[derive(Debug)]
 pub struct Ledger {
     next: Vec<u64>,
+    consumers: usize,
     stride: u64,
     size: usize,
     latencies: Histogram,
@@ -50,6 +61,7 @@ impl Ledger {
     /// `size` octets.
     pub fn new(first: Vec<u64>, stride: u64, size: usize) -> Self {
         Self {
+            consumers: first.len(),
             next: first,
             stride,
             size,
@@ -57,9 +69,22 @@ impl Ledger {
         }
     }
 
+    /// Several publishers send to the same consumers, each with numbers of its own (see
+    /// [`numbered`]): consumer `n` expects `first[p * consumers + n]` of publisher `p`, and from
+    /// there every `stride`-th number.
+    pub fn of_publishers(first: Vec<u64>, consumers: usize, stride: u64, size: usize) -> Self {
+        Self {
+            consumers,
+            ..Self::new(first, stride, size)
+        }
+    }
+
     #[inline]
-    fn check(&mut self, consumer: usize, got: u64) -> Result<()> {
-        match self.next.get_mut(consumer) {
+    fn check(&mut self, consumer: usize, stamped: u64) -> Result<()> {
+        let publisher = (stamped >> PUBLISHER_SHIFT) as usize;
+        let got = stamped & (numbered(1, 0) - 1);
+        let place = publisher * self.consumers + consumer;
+        match self.next.get_mut(place) {
             Some(next) if *next == got => {
                 *next += self.stride;
                 Ok(())
@@ -236,7 +261,7 @@ impl Inbound {
                 deliveries += 1;
                 self.last_tag = self.delivery.tag;
                 match self.acks {
-                    Acks::Auto => {}
+                    Acks::Auto | Acks::Never => {}
                     Acks::Each => push_ack(&mut self.acks_out, self.last_tag, false),
                     Acks::Every(number) => {
                         self.unacked += 1;
@@ -332,7 +357,7 @@ fn push_ack(out: &mut Vec<u8>, tag: u64, multiple: bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Acks, Inbound, Ledger};
+    use super::{Acks, Inbound, Ledger, numbered};
     use crate::flow::Flow;
     use crate::wire::{self, Method, id};
 
@@ -401,5 +426,23 @@ mod tests {
             &flow,
             &deliver(0, 2, 0, false)
         ));
+    }
+
+    #[test]
+    fn publishers_of_one_queue_are_told_apart() {
+        let mut ledger = Ledger::of_publishers(vec![0, 1, 1, 0], 2, 2, 20);
+        ledger.check(0, numbered(0, 0)).unwrap();
+        ledger.check(0, numbered(1, 1)).unwrap();
+        ledger.check(1, numbered(1, 0)).unwrap();
+        ledger.check(1, numbered(1, 2)).unwrap();
+        assert_eq!(ledger.next, [2, 1, 3, 4]);
+        let why = ledger.check(1, numbered(1, 2)).unwrap_err().to_string();
+        assert!(why.contains("duplicate"), "{why}");
+        let why = ledger.check(0, numbered(0, 4)).unwrap_err().to_string();
+        assert!(why.contains("loss"), "{why}");
+        assert!(
+            ledger.check(0, numbered(2, 0)).is_err(),
+            "no such publisher"
+        );
     }
 }

@@ -12,6 +12,13 @@ use std::time::{Duration, Instant};
 /// A sleeping publisher looks up at least this often, so a missed wake-up costs no more.
 const LOOK_UP: Duration = Duration::from_millis(20);
 
+/// How the publishing thread is woken.
+#[derive(Debug)]
+enum Publisher {
+    Parked(Thread),
+    Polling(mio::Waker),
+}
+
 /// Shared by one run's publisher and consumers.
 #[derive(Debug)]
 pub struct Flow {
@@ -21,7 +28,7 @@ pub struct Flow {
     sent: AtomicU64,
     received: AtomicU64,
     wake_at: AtomicU64,
-    publisher: OnceLock<Thread>,
+    publisher: OnceLock<Publisher>,
     measuring: AtomicBool,
     publishing: AtomicBool,
     consuming: AtomicBool,
@@ -56,7 +63,7 @@ impl Flow {
 
     /// Waits until `wanted` more publishes fit; 0 when publishing is to end.
     pub fn wait_for_room(&self, wanted: u64) -> u64 {
-        let _ = self.publisher.set(thread::current());
+        let _ = self.publisher.set(Publisher::Parked(thread::current()));
         let sent = self.sent.load(Ordering::Relaxed) * self.copies;
         let wanted = wanted.min(self.window / self.copies).max(1);
         loop {
@@ -77,6 +84,36 @@ impl Flow {
         }
     }
 
+    /// The publishing thread waits in a poll loop, and this wakes it.
+    pub fn wake_with(&self, waker: mio::Waker) {
+        let _ = self.publisher.set(Publisher::Polling(waker));
+    }
+
+    fn wake(&self) {
+        match self.publisher.get() {
+            Some(Publisher::Parked(thread)) => thread.unpark(),
+            // A wake-up that fails is made up for by the next look-up.
+            Some(Publisher::Polling(waker)) => drop(waker.wake()),
+            None => {}
+        }
+    }
+
+    /// How many more publishes fit, 0 when fewer than `wanted`; the waker then tells when.
+    pub fn room_or_wake(&self, wanted: u64) -> u64 {
+        let sent = self.sent.load(Ordering::Relaxed) * self.copies;
+        let wanted = wanted.min(self.window / self.copies).max(1);
+        let room = || {
+            let in_flight = sent.saturating_sub(self.received());
+            self.window.saturating_sub(in_flight) / self.copies
+        };
+        if room() < wanted {
+            let needed = (sent + wanted * self.copies).saturating_sub(self.window);
+            self.wake_at.store(needed, Ordering::SeqCst);
+        }
+        // Once more, for what came before the wake-up was set.
+        Some(room()).filter(|room| *room >= wanted).unwrap_or(0)
+    }
+
     /// The publisher has written `count` messages in all.
     #[inline]
     pub fn set_sent(&self, count: u64) {
@@ -89,9 +126,7 @@ impl Flow {
         let now = self.received.fetch_add(count, Ordering::SeqCst) + count;
         if now >= self.wake_at.load(Ordering::SeqCst) {
             self.wake_at.store(u64::MAX, Ordering::SeqCst);
-            if let Some(publisher) = self.publisher.get() {
-                publisher.unpark();
-            }
+            self.wake();
         }
     }
 
@@ -130,9 +165,7 @@ impl Flow {
     /// Ends publishing.
     pub fn stop_publishing(&self) {
         self.publishing.store(false, Ordering::SeqCst);
-        if let Some(publisher) = self.publisher.get() {
-            publisher.unpark();
-        }
+        self.wake();
     }
 
     /// Whether consumers go on.
@@ -152,9 +185,7 @@ impl Flow {
         failure.get_or_insert_with(|| format!("{what:#}"));
         drop(failure);
         self.failed.store(true, Ordering::SeqCst);
-        if let Some(publisher) = self.publisher.get() {
-            publisher.unpark();
-        }
+        self.wake();
     }
 
     /// Whether something failed.

@@ -33,6 +33,25 @@ impl Histogram {
         }
     }
 
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// Values counted.
+    #[cfg(test)]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Adds the values of another.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
+    }
+
     /// The value, in microseconds, that `share` (0 to 1) of all values do not exceed.
     pub fn percentile_us(&self, share: f64) -> Option<f64> {
         if self.total == 0 {

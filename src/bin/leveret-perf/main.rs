@@ -11,18 +11,26 @@
     reason = "a command-line tool whose product is what it prints"
 )]
 mod client;
+mod confirms;
 mod consumer;
+mod crowd;
+mod disk;
+mod durability;
 mod floor;
 mod flow;
 mod histogram;
 mod measurement;
+mod paced;
+mod pacer;
 mod process;
 mod publisher;
 mod report;
+mod ring;
 mod run;
 mod scenario;
 mod target;
 mod url;
+mod watch;
 mod wire;
 
 use std::path::PathBuf;
@@ -31,8 +39,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::client::QueueKind;
+use crate::durability::Durability;
 use crate::run::Order;
-use crate::scenario::Options;
+use crate::scenario::{DurableSizes, Options};
 use crate::target::Target;
 
 #[global_allocator]
@@ -77,7 +87,28 @@ struct RunArgs {
     /// The other broker's process.
     #[arg(long, requires = "vs")]
     vs_pid: Option<u32>,
-    /// Multiplies the other broker's backlog, held, object and idle counts.
+    /// Its data folder: disk use is measured there, and the bare disk beside the durable scenarios.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// The other broker's data folder.
+    #[arg(long, requires = "vs")]
+    vs_data_dir: Option<PathBuf>,
+    /// Shell command that starts the broker: `restart` kills it (SIGKILL) and starts it so. It
+    /// runs on when this tool has ended.
+    #[arg(long)]
+    start_cmd: Option<String>,
+    /// Shell command that starts the other broker.
+    #[arg(long, requires = "vs")]
+    vs_start_cmd: Option<String>,
+    /// What the broker gives a confirmed persistent message; known by product and version
+    /// unless given.
+    #[arg(long, value_enum)]
+    durability: Option<Durability>,
+    /// What the other broker gives.
+    #[arg(long, value_enum, requires = "vs")]
+    vs_durability: Option<Durability>,
+    /// Multiplies the other broker's backlog, held, object and idle counts, also of the durable
+    /// scenarios.
     #[arg(long, default_value_t = 0.1, requires = "vs")]
     vs_scale: f64,
     /// Measure the floor too and print multiples of it.
@@ -128,6 +159,8 @@ struct Sizes {
     /// Queues of the queues scenario.
     #[arg(long, default_value_t = 1000)]
     queues: usize,
+    #[command(flatten)]
+    durable: DurableSizes,
 }
 
 impl From<Sizes> for Options {
@@ -142,6 +175,7 @@ impl From<Sizes> for Options {
             idle: sizes.idle.max(1),
             connections: sizes.connections.max(2),
             queues: sizes.queues.clamp(1, 9999),
+            durable: sizes.durable.checked(),
         }
     }
 }
@@ -180,12 +214,21 @@ fn execute() -> Result<()> {
 
 fn run(arguments: RunArgs) -> Result<()> {
     raise_file_limit();
-    let target = Target::find(&arguments.url, arguments.pid).context("the broker")?;
+    let options = Options::from(arguments.sizes);
+    let quorum = options.durable_kind() == QueueKind::Quorum;
+    let mut target = Target::find(&arguments.url, arguments.pid, quorum).context("the broker")?;
+    target.durability = arguments.durability.or(target.durability);
+    target.data_dir = arguments.data_dir;
+    target.start_cmd = arguments.start_cmd;
     let versus = match &arguments.vs {
         None => None,
         Some(url) => {
-            let mut versus = Target::find(url, arguments.vs_pid).context("the other broker")?;
+            let mut versus =
+                Target::find(url, arguments.vs_pid, quorum).context("the other broker")?;
             versus.scale = arguments.vs_scale.clamp(0.0, 1.0);
+            versus.durability = arguments.vs_durability.or(versus.durability);
+            versus.data_dir = arguments.vs_data_dir;
+            versus.start_cmd = arguments.vs_start_cmd;
             Some(versus)
         }
     };
@@ -195,7 +238,7 @@ fn run(arguments: RunArgs) -> Result<()> {
         floor: arguments.floor,
         rounds: arguments.rounds.max(1),
         scenarios: arguments.scenario,
-        options: arguments.sizes.into(),
+        options,
         json: arguments.json,
         chart: arguments.chart,
     })

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::durability::Durability;
 use crate::histogram::Histogram;
 use crate::process::{self, CpuSample};
 use crate::target::Target;
@@ -41,6 +42,8 @@ pub struct Measurement {
     pub latency_us: Option<[f64; 4]>,
     /// The broker's resident memory at the end.
     pub resident_kib: u64,
+    /// What a confirmed message survives; `None` where the broker is not known here.
+    pub durability: Option<Durability>,
     /// Further figures.
     pub notes: Vec<Note>,
     /// Why it did not finish.
@@ -66,6 +69,20 @@ impl Measurement {
     pub fn note(mut self, name: &'static str, value: f64, unit: &'static str) -> Self {
         self.notes.push(Note { name, value, unit });
         self
+    }
+
+    /// Adds a figure that may not be known.
+    pub fn note_if(self, name: &'static str, value: Option<f64>, unit: &'static str) -> Self {
+        match value {
+            Some(value) => self.note(name, value, unit),
+            None => self,
+        }
+    }
+
+    /// Adds the median and the 99th percentile of the confirms.
+    pub fn note_confirms(self, confirms: &Histogram) -> Self {
+        self.note_if("confirm p50", confirms.percentile_us(0.5), "us")
+            .note_if("confirm p99", confirms.percentile_us(0.99), "us")
     }
 
     /// A figure by name.
@@ -110,6 +127,7 @@ impl Measurement {
             "host_busy": self.host_busy,
             "latency_us": latency,
             "resident_kib": self.resident_kib,
+            "durability": self.durability.map(|class| class.to_string()),
             "notes": notes,
             "failure": self.failure,
         })
@@ -123,6 +141,7 @@ pub struct Meter {
     began: Instant,
     cpu: CpuSample,
     host: Option<(u64, u64)>,
+    written: Option<u64>,
 }
 
 /// What a meter saw.
@@ -136,14 +155,22 @@ pub struct Reading {
     pub host_busy: f64,
     /// The broker's memory at the end.
     pub resident_kib: u64,
+    /// Octets the broker caused to be written to disks, where that can be read.
+    pub written: Option<u64>,
 }
 
 impl Meter {
     /// Begins.
     pub fn start(target: &Target) -> Result<Self> {
+        Self::of_process(target.pid())
+    }
+
+    /// Begins on a process by its number.
+    pub fn of_process(pid: u32) -> Result<Self> {
         Ok(Self {
-            pid: target.pid,
-            cpu: CpuSample::take(target.pid)?,
+            pid,
+            written: process::written_octets(pid),
+            cpu: CpuSample::take(pid)?,
             host: process::host_ticks(),
             began: Instant::now(),
         })
@@ -164,11 +191,21 @@ impl Meter {
             cpu,
             host_busy,
             resident_kib: process::resident_kib(self.pid)?,
+            written: self
+                .written
+                .zip(process::written_octets(self.pid))
+                .map(|(before, now)| now.saturating_sub(before)),
         })
     }
 }
 
 impl Reading {
+    /// Octets written to disks for each of `count` messages.
+    pub fn written_each(&self, count: u64) -> Option<f64> {
+        self.written
+            .map(|octets| octets as f64 / count.max(1) as f64)
+    }
+
     /// The row of `count` messages in this stretch.
     pub fn row(&self, name: &str, size: usize, count: u64) -> Measurement {
         let seconds = self.elapsed.as_secs_f64();
@@ -188,11 +225,11 @@ impl Reading {
 
 /// Waits until a broker's memory stands still for a second, at most twenty; its size then.
 pub fn settled_kib(target: &Target) -> Result<u64> {
-    let mut last = process::resident_kib(target.pid)?;
+    let mut last = process::resident_kib(target.pid())?;
     let mut still = 0;
     for _ in 0..40 {
         std::thread::sleep(Duration::from_millis(500));
-        let now = process::resident_kib(target.pid)?;
+        let now = process::resident_kib(target.pid())?;
         still = if now.abs_diff(last) <= last / 500 {
             still + 1
         } else {

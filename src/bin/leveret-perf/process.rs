@@ -36,6 +36,11 @@ impl CpuSample {
         })
     }
 
+    /// Processor time since the process began.
+    pub fn total(self) -> Duration {
+        Duration::from_nanos(self.coarse_ns)
+    }
+
     /// Processor time between two samples.
     ///
     /// The fine counter is used while it agrees with the coarse one, that is unless a thread
@@ -72,6 +77,26 @@ pub fn resident_kib(pid: u32) -> Result<u64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
         .context("no VmRSS")
+}
+
+/// Octets a process has caused to be written to disks, where the kernel counts them and lets us
+/// read them.
+pub fn written_octets(pid: u32) -> Option<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    let count = io
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes:"))?;
+    count.trim().parse().ok()
+}
+
+/// Whether a process runs; one that has ended and waits for its parent does not.
+pub fn is_alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat
+            .rsplit_once(')')
+            .map(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']));
+        state == Some(false)
+    })
 }
 
 /// Busy and total time of all processors since boot, in ticks.
@@ -146,7 +171,7 @@ fn holds_socket(process: &Path, inodes: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CpuSample, listener_pid, resident_kib};
+    use super::{CpuSample, is_alive, listener_pid, resident_kib};
 
     #[test]
     fn this_process_is_found_by_the_port_it_listens_on() {
@@ -154,6 +179,24 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert_eq!(listener_pid(port).unwrap(), std::process::id());
         assert!(resident_kib(std::process::id()).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_process_that_ended_is_not_alive_even_before_it_is_waited_for() {
+        assert!(is_alive(std::process::id()));
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        assert!(is_alive(child.id()));
+        child.kill().unwrap();
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while is_alive(child.id()) {
+            assert!(std::time::Instant::now() < patience, "it never ended");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_alive(child.id()));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A run: every chosen scenario on every side, one side right after the other.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::disk::{self, Load};
+use crate::durability::Durability;
 use crate::floor::ANNOUNCEMENT;
 use crate::measurement::Measurement;
 use crate::report::{self, Results, Side};
@@ -51,10 +53,28 @@ pub fn run(order: &Order) -> Result<()> {
             name.clone_from(&target.name);
         }
     }
+    if order.target.data_dir.is_some()
+        && let Some(name) = results.names.get_mut(Side::Disk as usize)
+    {
+        "disk".clone_into(name);
+    }
     for scenario in &chosen {
         // Rounds alternate between the sides, so that a busy minute hits all of them.
         for (side, target) in (0..order.rounds).flat_map(|_| &sides) {
             if target.is_floor && !scenario.suits_floor() {
+                continue;
+            }
+            if let Some(missing) = scenario.lacks(target) {
+                // Asked for by name it must run; of a group it may be left out.
+                if order.scenarios.iter().any(|name| name == scenario.name) {
+                    let why = format!("needs {missing}");
+                    results.add(*side, Measurement::failed(scenario.name, why));
+                } else {
+                    eprintln!(
+                        "{} on {}: left out, it needs {missing}",
+                        scenario.name, target.name
+                    );
+                }
                 continue;
             }
             eprintln!("{} on {}: {}", scenario.name, target.name, scenario.about);
@@ -70,6 +90,9 @@ pub fn run(order: &Order) -> Result<()> {
                     results.add(*side, Measurement::failed(scenario.name, why));
                 }
             }
+        }
+        if let (Some(folder), Some(load)) = (&order.target.data_dir, scenario.disk_load()) {
+            measure_disk(scenario, folder, &load, order, &mut results);
         }
     }
     report::print_table(&results);
@@ -87,6 +110,28 @@ pub fn run(order: &Order) -> Result<()> {
         bail!("{} failed:\n{}", failures.len(), failures.join("\n"));
     }
     Ok(())
+}
+
+/// The bare disk beside a scenario, so often as the scenario ran.
+fn measure_disk(
+    scenario: &Scenario,
+    folder: &Path,
+    load: &Load,
+    order: &Order,
+    results: &mut Results,
+) {
+    for _ in 0..order.rounds {
+        eprintln!("{} on the disk itself", scenario.name);
+        let measured = disk::run(scenario.name, folder, load, order.options.seconds.min(3.0));
+        let row = measured.map_or_else(
+            |error| Measurement::failed(scenario.name, format!("{error:#}")),
+            |mut row| {
+                row.durability = Some(Durability::Sync);
+                row
+            },
+        );
+        results.add(Side::Disk, row);
+    }
 }
 
 fn choose(order: &Order) -> Result<Vec<Scenario>> {
@@ -123,7 +168,7 @@ impl FloorProcess {
             .context("starting the floor")?;
         let announced = announced_address(&mut child);
         let target = announced.and_then(|address| {
-            let mut target = Target::find(&format!("amqp://{address}"), Some(child.id()))?;
+            let mut target = Target::find(&format!("amqp://{address}"), Some(child.id()), false)?;
             target.name = "floor".to_owned();
             target.is_floor = true;
             Ok(target)

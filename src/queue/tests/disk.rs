@@ -1,14 +1,15 @@
 //! A log and its files as the tests keep them: in memory, written at once, given to chunks as
 //! their home when a test says so.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::outlet::read_name;
 use crate::broker::journal::{draft_ops, draft_placed};
 use crate::message::{Body, Chunk, Home, Record, StoredFile};
-use crate::queue::{Contents, Effects, Incoming, MessageId, Wanted};
+use crate::queue::{Contents, Effects, Incoming, MessageId, Read, Wanted};
 use crate::store::batch::{self, Draft};
-use crate::store::replay::Replay;
+use crate::store::replay::{Places, Replay};
 
 /// The one queue's id.
 pub const QUEUE: u64 = 7;
@@ -122,7 +123,7 @@ impl Disk {
     }
 
     /// Reads what a queue wants: messages with at most `gap` octets between them at once.
-    pub fn read(&self, wanted: &Wanted, gap: u32) -> Vec<(MessageId, Arc<Chunk>)> {
+    pub fn read(&self, wanted: &Wanted, gap: u32) -> Read {
         let mut places: Vec<(MessageId, Home, u32)> = Vec::new();
         for (id, home, size) in &wanted.messages {
             let record = Record::read(self.octets_at(home)).unwrap();
@@ -141,7 +142,10 @@ impl Disk {
             let chunk = Chunk::loaded(octets.to_vec(), first.clone());
             read.extend(span.iter().map(|(id, ..)| (*id, Arc::clone(&chunk))));
         }
-        read
+        Read {
+            messages: read,
+            page: None,
+        }
     }
 
     /// What the entries say of the queue, each told `times` times, in their order or, with a seed,
@@ -165,7 +169,14 @@ impl Disk {
             let end = batch::read(payload, |fact| replay.take(fact, &home, size));
             assert_eq!(end, Ok(records));
         }
-        replay.contents_of(QUEUE).unwrap_or_default()
+        let files = self.files.iter().map(|file| &file.stored);
+        let places = Places {
+            files: files.map(|file| (file.number, Arc::clone(file))).collect(),
+            pages: BTreeMap::new(),
+            read: &|page| panic!("{page:?} was never written"),
+        };
+        let found = replay.contents_of(QUEUE, &places);
+        found.expect("every place is known").unwrap_or_default()
     }
 
     /// Nothing in any file is wanted any more.

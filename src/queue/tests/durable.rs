@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::disk::{Disk, draft_of};
 use super::harness::Harness;
-use crate::message::{Body, Chunk};
-use crate::queue::block::State;
+use crate::message::{Body, Chunk, Home};
+use crate::queue::block::{Meta, State};
+use crate::queue::level::{Level, Shown};
 use crate::queue::{Contents, Effects, Incoming, MessageId, Queue, Wanted};
 
 /// What must be the same of a message before and after.
@@ -22,10 +23,21 @@ struct Facts {
 /// Messages in the order of their ids, each with whether it must be, or is, called redelivered.
 type Account = Vec<(MessageId, Facts, bool)>;
 
+/// Shows every message that is not settled; no block of its index may be away.
+fn each_live(level: &Level, mut visit: impl FnMut(u64, Meta, Option<Home>)) {
+    let mut from = Some(0);
+    while let Some(at) = from {
+        from = level.show(at, |shown| match shown {
+            Shown::Message(number, meta, home) => visit(number, meta, home),
+            Shown::Away(away) => panic!("away: {away:?}"),
+        });
+    }
+}
+
 fn account(contents: &Contents, disk: &Disk, held: &[(String, MessageId)]) -> Account {
     let mut found = Vec::new();
     for (priority, level) in contents.levels() {
-        level.each_live(|number, meta, _| {
+        each_live(level, |number, meta, _| {
             if !meta.logged {
                 return;
             }
@@ -97,7 +109,7 @@ impl Harness {
         self.queue.shed(all);
         let contents = self.queue.contents();
         for (priority, level) in contents.levels() {
-            level.each_live(|number, _, home| {
+            each_live(level, |number, _, home| {
                 let body = contents.body(MessageId::new(priority, number)).unwrap();
                 let name = self.disk.name_of(&body);
                 let at = self.model.position(&name);
@@ -125,7 +137,7 @@ impl Harness {
         }
         let read = self.disk.read(wanted, gap);
         let mut effects = Effects::default();
-        self.queue.install(&read, self.model.now, &mut effects);
+        assert!(self.queue.install(&read, self.model.now, &mut effects));
         self.model.dispatch();
         self.compare(effects);
     }

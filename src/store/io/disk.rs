@@ -44,6 +44,9 @@ pub trait DiskFile: Send + Sync {
     /// Reserves room for `len` octets from the start; a shorter file grows by zeros.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
+    /// Cuts off what lies behind the first `len` octets; a shorter file stays as it is.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+
     /// Octets of the file.
     fn len(&self) -> io::Result<u64>;
 

@@ -2,6 +2,10 @@
 
 pub mod disk;
 pub mod real;
+#[cfg(test)]
+pub mod sim;
 
 pub use disk::{Disk, DiskFile};
 pub use real::RealDisk;
+#[cfg(test)]
+pub use sim::{Fault, SimDisk};

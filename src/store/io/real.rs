@@ -123,6 +123,13 @@ impl DiskFile for RealFile {
         }
     }
 
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        if self.0.metadata()?.len() > len {
+            self.0.set_len(len)?;
+        }
+        Ok(())
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
@@ -157,6 +164,10 @@ mod tests {
         assert_eq!(file.len().unwrap(), 1 << 20);
         file.allocate(10).unwrap();
         assert_eq!(file.len().unwrap(), 1 << 20);
+        file.truncate(1 << 21).unwrap();
+        assert_eq!(file.len().unwrap(), 1 << 20);
+        file.truncate(7).unwrap();
+        assert_eq!(file.len().unwrap(), 7);
 
         disk.rename("one", "two").unwrap();
         disk.sync_folder().unwrap();

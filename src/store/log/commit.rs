@@ -212,7 +212,7 @@ impl Log {
         }
     }
 
-    /// Reads `len` octets from `offset` of a file of the log. They are not checked; what their
+    /// Reads `len` octets from `offset` of a file of the log, fewer where it ends before. They are not checked; what their
     /// caller keeps in them must be.
     pub fn read(&self, file: &StoredFile, offset: u32, len: usize) -> Result<Vec<u8>, StoreError> {
         let handle = {
@@ -222,10 +222,17 @@ impl Log {
         let handle = handle.ok_or(StoreError::NoSuchFile {
             number: file.number,
         })?;
+        let fail = |e| StoreError::io("read", log_name(file.number), e);
         let mut octets = vec![0; len];
-        handle
-            .read_at(&mut octets, offset.into())
-            .map_err(|e| StoreError::io("read", log_name(file.number), e))?;
+        match handle.read_at(&mut octets, offset.into()) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(fail(error)),
+            Ok(()) => return Ok(octets),
+        }
+        let end = handle.len().map_err(fail)?;
+        let rest = end.saturating_sub(offset.into());
+        octets.truncate(usize::try_from(rest).unwrap_or(len));
+        handle.read_at(&mut octets, offset.into()).map_err(fail)?;
         Ok(octets)
     }
 

@@ -273,8 +273,8 @@ mod tests {
         let at = Position::new(5, 64);
         let octets = prefix(5).encode(at, [b"he", b"llo"]);
         let expected: [u8; 40] = [
-            66, 230, 127, 32, 5, 0, 0, 0, 3, 0, 192, 123, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 77,
-            0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 4, 0, 0, 0,
+            117, 126, 5, 34, 5, 0, 0, 0, 3, 0, 79, 37, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 77, 0,
+            0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 4, 0, 0, 0,
         ];
         assert_eq!(octets, expected);
         let header = FileHeader {
@@ -286,7 +286,7 @@ mod tests {
             header.encode()[8..24],
             [1, 0, 0, 0, 5, 0, 0, 0, 0, 16, 0, 0, 4, 0, 0, 0]
         );
-        assert_eq!(header.encode()[60..], [0, 0, 0, 0]);
+        assert_eq!(header.encode()[60..], [123, 34, 191, 162]);
     }
 
     #[test]

@@ -209,4 +209,4 @@ fn settle_in(file: &LogFile, batch: &VecDeque<Pending>) {
 }
 
 // The header is part of the first write of a file, directly before its first entry.
-const _: () = assert!(HEADER_LEN as u64 % super::format::ALIGN == 0);
+const _: () = assert!((HEADER_LEN as u64).is_multiple_of(super::format::ALIGN));

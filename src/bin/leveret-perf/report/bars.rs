@@ -3,16 +3,9 @@
 //! A bar whose rows are missing is left out. A verdict is a figure to look at, never an exit
 //! code: a busy machine misses bars.
 
+use super::bar::Bar;
+use super::durable_bars;
 use super::results::{Results, Side};
-use super::table::figure;
-
-/// One bar: what, what was found and what it may be.
-struct Bar {
-    what: String,
-    found: f64,
-    bound: f64,
-    unit: &'static str,
-}
 
 /// Prints the bars and whether they hold.
 pub fn print(results: &Results) {
@@ -22,22 +15,13 @@ pub fn print(results: &Results) {
     latency(results, &mut bars);
     growth_of_cost(results, &mut bars);
     memory(results, &mut bars);
+    durable_bars::add(results, &mut bars);
     if bars.is_empty() {
         return;
     }
     println!("\nBars of {}:", results.name(Side::Target));
     for bar in bars {
-        let verdict = if bar.found <= bar.bound {
-            "ok    "
-        } else {
-            "MISSED"
-        };
-        let (found, bound) = (figure(bar.found), figure(bar.bound));
-        println!(
-            "  {verdict} {}: {found} {unit}, at most {bound}",
-            bar.what,
-            unit = bar.unit
-        );
+        println!("  {bar}");
     }
 }
 
@@ -59,6 +43,7 @@ fn floor_itself(results: &Results, bars: &mut Vec<Bar>) {
                 found: ratio,
                 bound: 1.0 / divisor,
                 unit: "x RabbitMQ",
+                ..Bar::default()
             });
         }
     }
@@ -70,7 +55,7 @@ fn multiples_of_floor(results: &Results, bars: &mut Vec<Bar>) {
         ("transient-1k", 2.5),
         ("confirms-1k", 2.5),
         ("confirms-each-1k", 2.5),
-        ("durable-1k", 4.0),
+        ("durable", 4.0),
     ];
     for (name, bound) in bounds {
         let ratio = results
@@ -82,6 +67,7 @@ fn multiples_of_floor(results: &Results, bars: &mut Vec<Bar>) {
                 found,
                 bound,
                 unit: "x floor",
+                ..Bar::default()
             });
         }
     }
@@ -99,6 +85,7 @@ fn multiples_of_floor(results: &Results, bars: &mut Vec<Bar>) {
             found: confirms / floor,
             bound: 2.5,
             unit: "x floor",
+            ..Bar::default()
         });
     }
     if let Some(row) = results.row("fan-out-10")
@@ -110,6 +97,7 @@ fn multiples_of_floor(results: &Results, bars: &mut Vec<Bar>) {
             found: target.cpu_us,
             bound: f64::max(0.3, 4.0 * floor),
             unit: "us",
+            ..Bar::default()
         });
     }
 }
@@ -134,6 +122,7 @@ fn latency(results: &Results, bars: &mut Vec<Bar>) {
                 found: mine,
                 bound: f64::max(theirs / 4.0, 2.0 * floor),
                 unit: "us",
+                ..Bar::default()
             });
         }
     }
@@ -142,6 +131,7 @@ fn latency(results: &Results, bars: &mut Vec<Bar>) {
         found: target.cpu_us,
         bound: versus.cpu_us / 4.0,
         unit: "us",
+        ..Bar::default()
     });
 }
 
@@ -164,6 +154,7 @@ fn growth_of_cost(results: &Results, bars: &mut Vec<Bar>) {
                 found: many / one,
                 bound,
                 unit: "x",
+                ..Bar::default()
             });
         }
     };
@@ -223,6 +214,7 @@ fn memory(results: &Results, bars: &mut Vec<Bar>) {
                 found,
                 bound,
                 unit,
+                ..Bar::default()
             });
         }
     }

@@ -1,7 +1,9 @@
 //! What was measured, for people and for programs: a table, bars to pass, JSON and a chart.
 
+mod bar;
 mod bars;
 mod chart;
+mod durable_bars;
 mod results;
 mod table;
 

@@ -13,15 +13,22 @@ pub enum Side {
     Versus,
     /// The pass-through.
     Floor,
+    /// The bare disk.
+    Disk,
 }
 
-/// One row name, measured on up to three sides.
+impl Side {
+    /// All sides in their order.
+    pub const ALL: [Self; 4] = [Self::Target, Self::Versus, Self::Floor, Self::Disk];
+}
+
+/// One row name, measured on up to four sides.
 #[derive(Debug, Clone, Default)]
 pub struct Row {
     /// Row name.
     pub name: String,
     /// Measurements in the order of [`Side`], a side's several rounds by their cost.
-    sides: [Vec<Measurement>; 3],
+    sides: [Vec<Measurement>; 4],
 }
 
 impl Row {
@@ -50,13 +57,19 @@ impl Row {
         let (of, to) = (self.on(of)?, self.on(to)?);
         (to.cpu_us > 0.0).then(|| of.cpu_us / to.cpu_us)
     }
+
+    /// Messages a second of one side as a multiple of another's.
+    pub fn rate_ratio(&self, of: Side, to: Side) -> Option<f64> {
+        let (of, to) = (self.on(of)?, self.on(to)?);
+        (to.rate() > 0.0).then(|| of.rate() / to.rate())
+    }
 }
 
 /// A whole run.
 #[derive(Debug, Default)]
 pub struct Results {
     /// Names of the sides in the order of [`Side`]; empty for a side not measured.
-    pub names: [String; 3],
+    pub names: [String; 4],
     /// Rows in the order they were measured.
     pub rows: Vec<Row>,
 }
@@ -92,10 +105,9 @@ impl Results {
 
     /// Failures on any side, as sentences.
     pub fn failures(&self) -> Vec<String> {
-        let sides = [Side::Target, Side::Versus, Side::Floor];
         let mut failures = Vec::new();
         for row in &self.rows {
-            for side in sides {
+            for side in Side::ALL {
                 if let Some(why) = row.any(side).and_then(|found| found.failure.as_deref()) {
                     failures.push(format!("{} on {}: {why}", row.name, self.name(side)));
                 }
@@ -111,6 +123,7 @@ impl Results {
             "target": self.name(Side::Target),
             "versus": self.name(Side::Versus),
             "floor": !self.name(Side::Floor).is_empty(),
+            "disk": !self.name(Side::Disk).is_empty(),
             "processors": std::thread::available_parallelism().map_or(0, usize::from),
             "rows": rows,
         })
@@ -124,6 +137,7 @@ fn row_json(row: &Row) -> Value {
         "target": side(Side::Target),
         "versus": side(Side::Versus),
         "floor": side(Side::Floor),
+        "disk": side(Side::Disk),
         "cpu_x_floor": row.cpu_ratio(Side::Target, Side::Floor),
         "versus_cpu_x_target": row.cpu_ratio(Side::Versus, Side::Target),
         "versus_cpu_x_floor": row.cpu_ratio(Side::Versus, Side::Floor),

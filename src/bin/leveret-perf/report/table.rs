@@ -3,18 +3,18 @@
 use super::results::{Results, Row, Side};
 use crate::measurement::Measurement;
 
-const HEADINGS: [&str; 13] = [
-    "scenario", "broker", "bytes", "per s", "CPU us", "x floor", "x first", "p50 us", "p99 us",
-    "p99.9", "cores", "busy", "RSS MiB",
+const HEADINGS: [&str; 14] = [
+    "scenario", "broker", "survives", "bytes", "per s", "CPU us", "x floor", "x first", "p50 us",
+    "p99 us", "p99.9", "cores", "busy", "RSS MiB",
 ];
 /// Columns that hold words.
-const WORDS: usize = 2;
+const WORDS: usize = 3;
 
 /// Prints the table; below a row its further figures or its failure.
 pub fn print(results: &Results) {
     let mut lines: Vec<(Vec<String>, Option<String>)> = Vec::new();
     for row in &results.rows {
-        for side in [Side::Target, Side::Versus, Side::Floor] {
+        for side in Side::ALL {
             if let Some(found) = row.any(side) {
                 lines.push((cells(results, row, side, found), remark(found)));
             }
@@ -34,9 +34,10 @@ pub fn print(results: &Results) {
         }
     }
     println!(
-        "CPU us: the broker's processor time for each message, delivery or operation. x floor: as a \
-         multiple of the floor's. x first: of the first broker's. cores: processors the broker kept \
-         busy; busy: share of the whole machine."
+        "survives: what a message survives once its publisher knows it safe (none, page cache: the \
+         broker's end, sync: the machine's). CPU us: the broker's processor time for each message, \
+         delivery or operation. x floor: as a multiple of the floor's. x first: of the first \
+         broker's. cores: processors the broker kept busy; busy: share of the whole machine."
     );
 }
 
@@ -73,7 +74,11 @@ fn cells(results: &Results, row: &Row, side: Side, found: &Measurement) -> Vec<S
         0 => String::new(),
         size => size.to_string(),
     };
+    let survives = found
+        .durability
+        .map_or_else(|| "unknown".to_owned(), |class| class.to_string());
     cells.extend([
+        survives,
         size,
         grouped(found.rate()),
         figure(found.cpu_us),

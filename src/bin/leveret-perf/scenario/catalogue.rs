@@ -2,34 +2,13 @@
 
 use anyhow::Result;
 
-use super::stream::{Shape, Stream};
-use super::{backlog, connections, held, objects, reply_queues};
+use super::stream::{Durable, Shape, Spread, Stream};
+use super::{Options, backlog, connections, durable, held, objects, reply_queues};
 use crate::consumer::Acks;
+use crate::disk::Load;
+use crate::durability::{self, Durability};
 use crate::measurement::Measurement;
 use crate::target::Target;
-
-/// Sizes of the scenarios.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Seconds measured, for scenarios that go on for a time.
-    pub seconds: f64,
-    /// Deliveries in flight at most.
-    pub window: u64,
-    /// Total rate of the many-queues, many-connections and reply-queues scenarios.
-    pub rate: u64,
-    /// Messages of the backlog.
-    pub backlog: u64,
-    /// Messages that pass a held one.
-    pub held: u64,
-    /// Object counts at which declaring and binding is measured.
-    pub objects: Vec<u64>,
-    /// Idle connections.
-    pub idle: u64,
-    /// Connections of the many-connections scenario, publishers and consumers together.
-    pub connections: usize,
-    /// Queues of the many-queues scenario.
-    pub queues: usize,
-}
 
 /// What a scenario does.
 #[derive(Debug, Clone)]
@@ -42,6 +21,10 @@ enum Work {
     ConnectionChurn,
     ChannelChurn,
     Held,
+    Deep { queues: usize },
+    Unacked,
+    SlowQueue,
+    Restart,
 }
 
 /// One scenario.
@@ -62,22 +45,53 @@ impl Scenario {
         matches!(self.work, Work::Stream(_))
     }
 
+    /// The durability it asks for.
+    pub fn asks(&self) -> Durability {
+        let durable = match &self.work {
+            Work::Stream(shape) => shape.durable.is_some(),
+            Work::Deep { .. } | Work::Unacked | Work::SlowQueue | Work::Restart => true,
+            _ => false,
+        };
+        if durable {
+            Durability::Sync
+        } else {
+            Durability::None
+        }
+    }
+
+    /// What it asks of the disk itself, where the bare disk can be measured beside it.
+    pub fn disk_load(&self) -> Option<Load> {
+        match &self.work {
+            Work::Stream(shape) if shape.durable.is_some() => Some(Load {
+                size: shape.size,
+                batch: shape.in_flight(),
+                rate: shape.rate,
+            }),
+            _ => None,
+        }
+    }
+
+    /// What the target lacks for it, if anything.
+    pub fn lacks(&self, target: &Target) -> Option<&'static str> {
+        match &self.work {
+            Work::SlowQueue if target.data_dir.is_none() => Some("--data-dir or --vs-data-dir"),
+            Work::Restart if target.start_cmd.is_none() => Some("--start-cmd or --vs-start-cmd"),
+            _ => None,
+        }
+    }
+
     /// Runs it.
     pub fn run(&self, target: &Target, options: &Options) -> Result<Vec<Measurement>> {
+        let mut rows = self.measure(target, options)?;
+        for row in &mut rows {
+            row.durability = durability::of_row(self.asks(), target.durability);
+        }
+        Ok(rows)
+    }
+
+    fn measure(&self, target: &Target, options: &Options) -> Result<Vec<Measurement>> {
         match &self.work {
-            Work::Stream(shape) => {
-                let mut stream = Stream::start(shape, target, options)?;
-                let measured = stream
-                    .warm_up(options)
-                    .and_then(|()| stream.measure(options.seconds));
-                let (reading, count) = match measured {
-                    Ok(measured) => measured,
-                    Err(error) => return Err(stream.abandon(error)),
-                };
-                let latencies = stream.finish()?;
-                let row = reading.row(self.name, shape.size, count);
-                Ok(vec![row.with_latencies(&latencies)])
-            }
+            Work::Stream(shape) => self.stream(shape, target, options),
             Work::ReplyQueues => reply_queues::run(target, options),
             Work::Objects => objects::run(target, options),
             Work::Backlog => backlog::run(target, options),
@@ -85,12 +99,180 @@ impl Scenario {
             Work::ConnectionChurn => connections::churn(self.name, target, options),
             Work::ChannelChurn => connections::channel_churn(self.name, target, options),
             Work::Held => held::run(self.name, target, options),
+            Work::Deep { queues } => durable::deep(self.name, *queues, target, options),
+            Work::Unacked => durable::unacked(self.name, target, options),
+            Work::SlowQueue => durable::slow_queue(self.name, target, options),
+            Work::Restart => durable::restart(self.name, target, options),
         }
+    }
+
+    fn stream(
+        &self,
+        shape: &Shape,
+        target: &Target,
+        options: &Options,
+    ) -> Result<Vec<Measurement>> {
+        let mut stream = Stream::start(shape, target, options)?;
+        let measured = stream
+            .warm_up(options)
+            .and_then(|()| stream.measure(options.seconds));
+        let (reading, count) = match measured {
+            Ok(measured) => measured,
+            Err(error) => return Err(stream.abandon(error)),
+        };
+        let latencies = stream.finish()?;
+        let row = reading.row(self.name, shape.size, count);
+        if shape.durable.is_none() {
+            return Ok(vec![row.with_latencies(&latencies.delivery)]);
+        }
+        // Where nobody consumes, the confirm is what there is to wait for.
+        let waited = match latencies.delivery.is_empty() {
+            true => &latencies.confirm,
+            false => &latencies.delivery,
+        };
+        let row = row
+            .with_latencies(waited)
+            .note_confirms(&latencies.confirm)
+            .note_if("written each", reading.written_each(count), "B");
+        Ok(vec![row])
     }
 }
 
 /// Every scenario, in the order they run.
 pub fn catalogue(options: &Options) -> Vec<Scenario> {
+    let mut all = in_memory(options);
+    all.extend(persistence(options));
+    all
+}
+
+/// Shape of the durable streams.
+const DURABLE: Shape = Shape {
+    size: 1024,
+    queues: 1,
+    links: 1,
+    fan_out: false,
+    rate: None,
+    acks: Acks::Each,
+    confirm_window: Some(1000),
+    durable: Some(Durable {
+        spread: Spread::All,
+        consumed: true,
+    }),
+};
+
+/// Scenarios of durable queues and persistent messages.
+fn persistence(options: &Options) -> Vec<Scenario> {
+    let sizes = &options.durable;
+    let (deep, size, queues) = (sizes.deep, sizes.deep_size, sizes.deep_queues.max(2));
+    let published = |spread| {
+        Some(Durable {
+            spread,
+            consumed: false,
+        })
+    };
+    let scenario = |name, about: String, work| Scenario {
+        name,
+        group: "persistence",
+        about,
+        work,
+    };
+    vec![
+        scenario(
+            "durable",
+            "persistent, confirms (window 1,000), every message acked, 1 KiB".into(),
+            Work::Stream(DURABLE),
+        ),
+        scenario(
+            "durable-publish",
+            "persistent, confirms (window 1,000), nobody consumes, 1 KiB".into(),
+            Work::Stream(Shape {
+                durable: published(Spread::All),
+                ..DURABLE
+            }),
+        ),
+        scenario(
+            "durable-many",
+            "16 publishers (window 100 each) over 100 durable queues, every message acked, 128 B"
+                .into(),
+            Work::Stream(Shape {
+                size: 128,
+                queues: 100,
+                links: 16,
+                confirm_window: Some(100),
+                ..DURABLE
+            }),
+        ),
+        scenario(
+            "group-commit-64",
+            "64 publishers with one unconfirmed message each, one durable queue, 128 B".into(),
+            Work::Stream(Shape {
+                size: 128,
+                links: 64,
+                confirm_window: Some(1),
+                durable: published(Spread::All),
+                ..DURABLE
+            }),
+        ),
+        scenario(
+            "group-commit-100",
+            "100 publishers (window 100 each), each with its own durable queue, 128 B".into(),
+            Work::Stream(Shape {
+                size: 128,
+                queues: 100,
+                links: 100,
+                confirm_window: Some(100),
+                durable: published(Spread::Own),
+                ..DURABLE
+            }),
+        ),
+        scenario(
+            "durable-latency",
+            "2,000 persistent msg/s, every message acked, 1 KiB: latency of confirm and delivery"
+                .into(),
+            Work::Stream(Shape {
+                rate: Some(2000),
+                confirm_window: Some(20_000),
+                ..DURABLE
+            }),
+        ),
+        scenario(
+            "backlog-deep",
+            format!("fill a durable queue with {deep} messages of {size} B, then drain it"),
+            Work::Deep { queues: 1 },
+        ),
+        scenario(
+            "backlog-deep-many",
+            format!("the same {deep} messages over {queues} durable queues"),
+            Work::Deep { queues },
+        ),
+        scenario(
+            "churn-slow",
+            format!(
+                "{} GiB through a durable queue beside a slow one: disk use (needs --data-dir)",
+                sizes.churn_gib
+            ),
+            Work::SlowQueue,
+        ),
+        scenario(
+            "unacked",
+            format!(
+                "{} GiB delivered and not acknowledged, 1 KiB: memory",
+                sizes.unacked_gib
+            ),
+            Work::Unacked,
+        ),
+        scenario(
+            "restart",
+            format!(
+                "kill the broker with {deep} messages of {size} B and start it (needs --start-cmd)"
+            ),
+            Work::Restart,
+        ),
+    ]
+}
+
+/// Scenarios of transient messages, and of objects.
+fn in_memory(options: &Options) -> Vec<Scenario> {
     let base = Shape {
         size: 16,
         queues: 1,
@@ -99,7 +281,7 @@ pub fn catalogue(options: &Options) -> Vec<Scenario> {
         rate: None,
         acks: Acks::Auto,
         confirm_window: None,
-        durable: false,
+        durable: None,
     };
     let confirmed = Shape {
         size: 1024,
@@ -150,16 +332,6 @@ pub fn catalogue(options: &Options) -> Vec<Scenario> {
             "confirms (window 1,000), every message acked, 1 KiB".into(),
             Shape {
                 acks: Acks::Each,
-                ..confirmed
-            },
-        ),
-        stream(
-            "durable-1k",
-            "durable",
-            "durable queue, persistent, confirms (window 1,000), an ack for every 100, 1 KiB"
-                .into(),
-            Shape {
-                durable: true,
                 ..confirmed
             },
         ),

@@ -70,12 +70,12 @@ fn pass(
     while flow.received() < count / 20 && !flow.has_failed() {
         thread::sleep(Duration::from_millis(5));
     }
-    let before = process::resident_kib(target.pid)?;
+    let before = process::resident_kib(target.pid())?;
     let meter = Meter::start(target)?;
     let started = flow.received();
     let mut peak = before;
     while flow.received() < count && !flow.has_failed() {
-        peak = peak.max(process::resident_kib(target.pid)?);
+        peak = peak.max(process::resident_kib(target.pid())?);
         thread::sleep(Duration::from_millis(50));
         if publisher.is_finished() && !flow.is_drained() {
             drain(&flow)?;

@@ -3,9 +3,12 @@
 mod backlog;
 mod catalogue;
 mod connections;
+mod durable;
 mod held;
 mod objects;
+mod options;
 mod reply_queues;
 mod stream;
 
-pub use catalogue::{Options, Scenario, catalogue};
+pub use catalogue::{Scenario, catalogue};
+pub use options::{DurableSizes, Options};

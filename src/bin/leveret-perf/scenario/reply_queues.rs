@@ -33,7 +33,7 @@ pub fn run(target: &Target, options: &Options) -> Result<Vec<Measurement>> {
         rate: Some(options.rate),
         acks: Acks::Auto,
         confirm_window: None,
-        durable: false,
+        durable: None,
     };
     let churn = Churn::start(target)?;
     thread::sleep(Duration::from_secs_f64(
@@ -51,7 +51,7 @@ pub fn run(target: &Target, options: &Options) -> Result<Vec<Measurement>> {
     stream.warm_up(options)?;
     let (reading, count) = stream.measure(options.seconds)?;
     let alone = reading.row("reply-queues-without", shape.size, count);
-    let alone = alone.with_latencies(&stream.finish()?);
+    let alone = alone.with_latencies(&stream.finish()?.delivery);
 
     let mut stream = Stream::start(&shape, target, options)?;
     let churn = Churn::start(target)?;
@@ -61,7 +61,7 @@ pub fn run(target: &Target, options: &Options) -> Result<Vec<Measurement>> {
     let queues = churn.count() - before;
     let both = reading.row("reply-queues-with", shape.size, count);
     churn.stop()?;
-    let both = both.with_latencies(&stream.finish()?);
+    let both = both.with_latencies(&stream.finish()?.delivery);
 
     // By the queue, because a slow broker does not reach the same rate twice.
     let total = both.cpu_us * both.count as f64;

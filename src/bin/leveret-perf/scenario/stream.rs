@@ -15,9 +15,11 @@ use crate::client::{
     delete_queue,
 };
 use crate::consumer::{self, Acks, Ledger};
+use crate::crowd::{self, Published};
 use crate::flow::Flow;
 use crate::histogram::Histogram;
 use crate::measurement::{Meter, Reading};
+use crate::paced;
 use crate::publisher::{self, Plan};
 use crate::target::Target;
 use crate::wire::id;
@@ -47,8 +49,38 @@ pub struct Shape {
     pub acks: Acks,
     /// Unconfirmed publishes allowed.
     pub confirm_window: Option<u64>,
-    /// Durable queues and persistent messages.
-    pub durable: bool,
+    /// Durable queues and persistent messages; how many publishers share them.
+    pub durable: Option<Durable>,
+}
+
+/// What is particular to durable streams, whose confirms are always timed.
+#[derive(Debug, Clone, Copy)]
+pub struct Durable {
+    /// Which publisher sends to which queue.
+    pub spread: Spread,
+    /// Whether somebody consumes; otherwise confirms are counted.
+    pub consumed: bool,
+}
+
+/// Which publisher sends to which queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// Each to all in turn, every one beginning with another.
+    All,
+    /// Each to its own, or to the one of its turn where there are fewer queues.
+    Own,
+}
+
+impl Shape {
+    /// Whether somebody consumes.
+    fn is_consumed(&self) -> bool {
+        self.durable.is_none_or(|durable| durable.consumed)
+    }
+
+    /// Publishes that may be unconfirmed in all.
+    pub fn in_flight(&self) -> u64 {
+        self.links as u64 * self.confirm_window.unwrap_or(1)
+    }
 }
 
 /// A running stream.
@@ -58,8 +90,17 @@ pub struct Stream {
     control: Client,
     queues: Vec<String>,
     exchange: String,
-    publisher: JoinHandle<Vec<TcpStream>>,
-    consumer: JoinHandle<Histogram>,
+    publisher: JoinHandle<Published>,
+    consumer: Option<JoinHandle<Histogram>>,
+}
+
+/// Latencies of a finished stream.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    /// From publisher to consumer.
+    pub delivery: Histogram,
+    /// From publisher to its confirm; timed in durable streams only.
+    pub confirm: Histogram,
 }
 
 /// A name for this process and moment, all of one length.
@@ -81,8 +122,12 @@ impl Stream {
         } else {
             String::new()
         };
-        let control = declare(shape, target, &queues, &exchange)?;
-        let consumers = subscribe(shape, target, &queues)?;
+        let control = declare(shape, target, &queues, &exchange, options)?;
+        let consumers = if shape.is_consumed() {
+            subscribe(shape, target, &queues)?
+        } else {
+            Vec::new()
+        };
         let mut publishers = Vec::with_capacity(shape.links);
         for _ in 0..shape.links {
             let mut client = target.connect()?;
@@ -91,36 +136,25 @@ impl Stream {
             }
             publishers.push(client);
         }
-        let (copies, first, stride) = if shape.fan_out {
-            (shape.queues as u64, vec![0; shape.queues], 1)
-        } else {
-            let turns = shape.queues as u64;
-            (1, (0..turns).collect(), turns)
+        let copies = if shape.fan_out { shape.queues } else { 1 };
+        let window = match shape.durable {
+            None => options.window.min(WINDOW_BYTES / shape.size as u64),
+            // The windows of the confirms are the bound, and consumers may lag once as much.
+            Some(_) => options.window.max(2 * shape.in_flight()),
         };
-        let window = options.window.min(WINDOW_BYTES / shape.size as u64);
-        let flow = Arc::new(Flow::new(window, copies));
-        let ledger = Ledger::new(first, stride, shape.size);
-        let plan = Plan {
-            exchange: exchange.clone(),
-            keys: if shape.fan_out {
-                vec![prefix]
-            } else {
-                queues.clone()
-            },
-            size: shape.size,
-            persistent: shape.durable,
-            rate: shape.rate,
-            confirm_window: shape.confirm_window,
-            first: 0,
-            limit: None,
+        let flow = Arc::new(Flow::new(window, copies as u64));
+        let consumer = match consumers.is_empty() {
+            true => None,
+            false => Some(spawn_consumer(&flow, consumers, shape.acks, ledger(shape))?),
         };
+        let plan = publishing(shape, &queues, &exchange);
         Ok(Self {
             target: target.clone(),
             control,
             queues,
             exchange,
-            consumer: spawn_consumer(&flow, consumers, shape.acks, ledger)?,
-            publisher: spawn_publisher(&flow, publishers, plan)?,
+            consumer,
+            publisher: spawn(&flow, "publisher", move |flow| plan.run(publishers, flow))?,
             flow,
         })
     }
@@ -172,18 +206,24 @@ impl Stream {
     }
 
     /// Stops publishing, waits for everything that is under way, and takes the queues away.
-    pub fn finish(mut self) -> Result<Histogram> {
+    pub fn finish(mut self) -> Result<Latencies> {
         self.flow.stop_publishing();
         let published = self.publisher.join();
         let drained = drain(&self.flow);
         self.flow.stop_consuming();
-        let latencies = self.consumer.join();
+        let consumed = self.consumer.map(JoinHandle::join).transpose();
         let removal = remove(&mut self.control, &self.queues, &self.exchange);
         drained?;
         removal.context("deleting what was declared")?;
         self.control.close()?;
-        published.ok().context("the publisher panicked")?;
-        latencies.ok().context("the consumer panicked")
+        let published = published.ok().context("the publisher panicked")?;
+        Ok(Latencies {
+            delivery: consumed
+                .ok()
+                .context("the consumer panicked")?
+                .unwrap_or_default(),
+            confirm: published.confirms,
+        })
     }
 }
 
@@ -209,6 +249,23 @@ pub fn drain(flow: &Flow) -> Result<()> {
     }
 }
 
+/// Runs one half on its own thread; what fails there fails the flow.
+fn spawn<T: Default + Send + 'static>(
+    flow: &Arc<Flow>,
+    name: &'static str,
+    work: impl FnOnce(&Flow) -> Result<T> + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    let flow = Arc::clone(flow);
+    let work = move || match work(&flow) {
+        Ok(found) => found,
+        Err(error) => {
+            flow.fail(&error.context(name));
+            T::default()
+        }
+    };
+    Ok(thread::Builder::new().name(name.into()).spawn(work)?)
+}
+
 /// Runs the publishing half on its own thread; the sockets it returns must live until the flow
 /// is drained.
 pub fn spawn_publisher(
@@ -216,17 +273,9 @@ pub fn spawn_publisher(
     clients: Vec<Client>,
     plan: Plan,
 ) -> Result<JoinHandle<Vec<TcpStream>>> {
-    let flow = Arc::clone(flow);
-    let work = move || match publisher::run(&plan, clients, &flow) {
-        Ok(sockets) => sockets,
-        Err(error) => {
-            flow.fail(&error.context("publisher"));
-            Vec::new()
-        }
-    };
-    Ok(thread::Builder::new()
-        .name("publisher".into())
-        .spawn(work)?)
+    spawn(flow, "publisher", move |flow| {
+        publisher::run(&plan, clients, flow)
+    })
 }
 
 /// Runs the consuming half on its own thread.
@@ -236,22 +285,113 @@ pub fn spawn_consumer(
     acks: Acks,
     ledger: Ledger,
 ) -> Result<JoinHandle<Histogram>> {
-    let flow = Arc::clone(flow);
-    let work = move || match consumer::run(clients, acks, ledger, &flow) {
-        Ok(latencies) => latencies,
-        Err(error) => {
-            flow.fail(&error.context("consumer"));
-            Histogram::default()
-        }
-    };
-    Ok(thread::Builder::new().name("consumer".into()).spawn(work)?)
+    spawn(flow, "consumer", move |flow| {
+        consumer::run(clients, acks, ledger, flow)
+    })
 }
 
-fn declare(shape: &Shape, target: &Target, queues: &[String], exchange: &str) -> Result<Client> {
-    let kind = if shape.durable {
-        QueueKind::Durable
-    } else {
-        QueueKind::Transient
+/// How a stream publishes.
+enum Publishing {
+    Plain(Plan),
+    Crowd(crowd::Plan),
+    Paced(paced::Plan),
+}
+
+impl Publishing {
+    fn run(&self, mut clients: Vec<Client>, flow: &Flow) -> Result<Published> {
+        match self {
+            Self::Plain(plan) => Ok(Published {
+                sockets: publisher::run(plan, clients, flow)?,
+                ..Published::default()
+            }),
+            Self::Crowd(plan) => crowd::run(plan, clients, flow),
+            Self::Paced(plan) => paced::run(plan, clients.pop().context("no connection")?, flow),
+        }
+    }
+}
+
+fn publishing(shape: &Shape, queues: &[String], exchange: &str) -> Publishing {
+    let (size, count_confirms) = (shape.size, !shape.is_consumed());
+    let window = shape.confirm_window.unwrap_or(1);
+    match (shape.durable, shape.rate) {
+        (None, rate) => Publishing::Plain(Plan {
+            exchange: exchange.to_owned(),
+            keys: if shape.fan_out {
+                vec![exchange.to_owned()]
+            } else {
+                queues.to_vec()
+            },
+            size,
+            persistent: false,
+            rate,
+            confirm_window: shape.confirm_window,
+            first: 0,
+            limit: None,
+        }),
+        (Some(_), Some(rate)) => Publishing::Paced(paced::Plan {
+            keys: queues.to_vec(),
+            size,
+            rate,
+            window,
+            count_confirms,
+        }),
+        (Some(durable), None) => Publishing::Crowd(crowd::Plan {
+            keys: (0..shape.links)
+                .map(|publisher| keys_of(publisher, queues, durable.spread))
+                .collect(),
+            size,
+            window,
+            count_confirms,
+        }),
+    }
+}
+
+/// The queues a publisher sends to, in the order of its turns.
+fn keys_of(publisher: usize, queues: &[String], spread: Spread) -> Vec<String> {
+    let from = publisher % queues.len().max(1);
+    let turn = queues.iter().cycle().skip(from);
+    let count = match spread {
+        Spread::All => queues.len(),
+        Spread::Own => 1,
+    };
+    turn.take(count).cloned().collect()
+}
+
+/// What the consumers of a shape must see.
+fn ledger(shape: &Shape) -> Ledger {
+    let queues = shape.queues;
+    if shape.fan_out {
+        return Ledger::new(vec![0; queues], 1, shape.size);
+    }
+    let Some(durable) = shape.durable else {
+        return Ledger::new((0..queues as u64).collect(), queues as u64, shape.size);
+    };
+    let (first, stride) = match durable.spread {
+        Spread::All => (first_turns(shape.links, queues), queues as u64),
+        Spread::Own => (vec![0; shape.links * queues], 1),
+    };
+    Ledger::of_publishers(first, queues, stride, shape.size)
+}
+
+/// The first message of every publisher to every queue, publisher by publisher.
+fn first_turns(publishers: usize, queues: usize) -> Vec<u64> {
+    (0..publishers)
+        .flat_map(|publisher| {
+            (0..queues).map(move |queue| ((queue + queues - publisher % queues) % queues) as u64)
+        })
+        .collect()
+}
+
+fn declare(
+    shape: &Shape,
+    target: &Target,
+    queues: &[String],
+    exchange: &str,
+    options: &Options,
+) -> Result<Client> {
+    let kind = match shape.durable {
+        Some(_) => options.durable_kind(),
+        None => QueueKind::Transient,
     };
     let mut control = target.connect()?;
     let declares = queues.iter().map(|queue| declare_queue(queue, kind));
@@ -290,4 +430,29 @@ fn subscribe(shape: &Shape, target: &Target, queues: &[String]) -> Result<Vec<Cl
         clients.push(client);
     }
     Ok(clients)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Spread, first_turns, keys_of};
+
+    #[test]
+    fn first_turns_agree_with_the_keys() {
+        let queues: Vec<String> = (0..5).map(|number| format!("q{number}")).collect();
+        let first = first_turns(7, queues.len());
+        for publisher in 0..7 {
+            let keys = keys_of(publisher, &queues, Spread::All);
+            for (queue, name) in queues.iter().enumerate() {
+                let turn = keys.iter().position(|key| key == name).unwrap();
+                assert_eq!(first[publisher * queues.len() + queue], turn as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn publishers_with_a_queue_of_their_own_share_when_there_are_too_few() {
+        let queues = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(keys_of(1, &queues, Spread::Own), ["b"]);
+        assert_eq!(keys_of(2, &queues, Spread::Own), ["a"]);
+    }
 }

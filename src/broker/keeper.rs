@@ -1,0 +1,299 @@
+//! Keeps the memory of queues within its budget and writes checkpoints, on a thread of its own.
+//!
+//! What lies in the log as well is let go of when bodies take too much; blocks of the index that
+//! nobody will want soon go to the file of pages. A checkpoint says what every durable queue
+//! holds, so that a start has to read only the end of the log, and lets files of the log be used
+//! again.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::core::Broker;
+use super::shared_queue::SharedQueue;
+use crate::limits::{BODIES_SOFT, CHECKPOINT_BYTES, INDEX_SOFT, PAGES_PER_HOLD};
+use crate::message::chunk::bytes_held;
+use crate::queue::block::index_bytes;
+use crate::queue::level::Shown;
+use crate::store::StoreError;
+use crate::store::checkpoint::{AwayRow, CheckpointWriter, MessageRow};
+use crate::store::io::Disk;
+use crate::store::log::{Log, Position, Wake};
+
+/// How often memory is looked at: a publisher at 1 GB/s brings 100 MB in between.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a checkpoint is written while something happens.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// The thread.
+#[derive(Debug)]
+pub struct Keeper {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What only the thread uses.
+struct Work {
+    disk: Arc<dyn Disk>,
+    /// Where the last checkpoint was.
+    last: Position,
+    last_at: Instant,
+    /// Definitions up to here are in the snapshot.
+    pressed: bool,
+}
+
+impl Keeper {
+    /// Starts the thread; checkpoints go to `disk`.
+    pub fn start(broker: &Arc<Broker>, disk: Arc<dyn Disk>) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let broker = Arc::downgrade(broker);
+        let mut work = Work {
+            disk,
+            last: Position::ZERO,
+            last_at: Instant::now(),
+            pressed: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("leveret-keeper".into())
+            .spawn(move || work.run(&broker, &stopped))?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Writes a last checkpoint and ends the thread.
+    pub fn stop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic has been logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Work {
+    fn run(&mut self, broker: &Weak<Broker>, stopped: &Receiver<()>) {
+        loop {
+            let last = stopped.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+            let Some(broker) = broker.upgrade() else {
+                return;
+            };
+            if let Err(error) = self.look(&broker, last) {
+                tracing::error!("memory and checkpoints: {error}");
+                self.last_at = Instant::now();
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self, broker: &Broker, last: bool) -> Result<(), StoreError> {
+        let Some(log) = broker.journal.log().cloned() else {
+            return Ok(());
+        };
+        let held = bytes_held();
+        if held > BODIES_SOFT {
+            // Once is mostly enough; bodies that consumers are about to get go only if it is not.
+            let all = std::mem::replace(&mut self.pressed, true);
+            each_durable(broker, |queue| {
+                queue.shed(all && held > 2 * BODIES_SOFT);
+                Ok(())
+            })?;
+        } else {
+            self.pressed = false;
+        }
+        if index_bytes() > INDEX_SOFT {
+            each_durable(broker, |queue| put_away(broker, queue))?;
+        }
+        let position = log.position();
+        let grown = log_bytes(&log, self.last, position);
+        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY || grown >= CHECKPOINT_BYTES || last;
+        if due && position != self.last {
+            self.last_at = Instant::now();
+            self.checkpoint(broker, &log)?;
+            self.last_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, broker: &Broker, log: &Arc<Log>) -> Result<(), StoreError> {
+        let (Some(pages), Some(definitions)) =
+            (broker.journal.pages(), broker.journal.definitions())
+        else {
+            return Ok(());
+        };
+        let (position, ticket) = broker
+            .journal
+            .at_rest(|| (log.position(), log.last_ticket()));
+        wait_durable(log, ticket)?;
+        definitions.durable_to(log.durable());
+        definitions
+            .save_snapshot()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let freed = pages.freed_so_far();
+        let mut writer = CheckpointWriter::new(Arc::clone(&self.disk), position)?;
+        each_durable(broker, |queue| write_queue(&mut writer, queue))?;
+        // A row may name what was written to the log since and is not synced yet.
+        wait_durable(log, log.last_ticket())?;
+        pages.sync()?;
+        writer.finish()?;
+        pages.reuse(freed);
+        log.recycle(position)?;
+        self.last = position;
+        Ok(())
+    }
+}
+
+/// Octets of the log from one position to another.
+fn log_bytes(log: &Log, from: Position, to: Position) -> u64 {
+    if from.file == to.file {
+        return u64::from(to.offset.saturating_sub(from.offset));
+    }
+    let between = log.files().into_iter();
+    let whole: u64 = between
+        .filter(|(file, _)| from.file < file.number && file.number < to.file)
+        .map(|(_, octets)| octets)
+        .sum();
+    whole + u64::from(to.offset)
+}
+
+fn each_durable(
+    broker: &Broker,
+    mut work: impl FnMut(&Arc<SharedQueue>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for vhost in broker.vhosts() {
+        for queue in vhost.all_queues() {
+            if queue.durable {
+                work(&queue)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts blocks of a queue's index into the file of pages, as long as there are such.
+fn put_away(broker: &Broker, queue: &Arc<SharedQueue>) -> Result<(), StoreError> {
+    let Some(pages) = broker.journal.pages() else {
+        return Ok(());
+    };
+    loop {
+        let drafts = queue.drafts(PAGES_PER_HOLD);
+        let more = drafts.len() >= PAGES_PER_HOLD;
+        for (priority, draft) in drafts {
+            let page = pages.write(&draft.octets)?;
+            queue.put_away(priority, draft.at(page));
+        }
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+fn write_queue(writer: &mut CheckpointWriter, queue: &SharedQueue) -> Result<(), StoreError> {
+    writer.queue(queue.id)?;
+    for priority in queue.look(|machine| machine.contents().priorities()) {
+        let level = queue.look(|machine| {
+            let mut levels = machine.contents().levels();
+            let found = levels.find(|(known, _)| *known == priority);
+            found.map(|(_, level)| (level.next(), level.delivered_below()))
+        });
+        let Some((next, delivered)) = level else {
+            continue;
+        };
+        writer.level(priority, next, delivered.checked_sub(1))?;
+        let mut from = 0;
+        loop {
+            let mut away = None;
+            let mut messages = Vec::new();
+            let more = queue.look(|machine| {
+                let mut levels = machine.contents().levels();
+                let (_, level) = levels.find(|(known, _)| *known == priority)?;
+                level.show(from, |shown| match shown {
+                    Shown::Away(block) => {
+                        away = Some(AwayRow {
+                            base: block.base,
+                            span: block.span,
+                            live: block.live,
+                            bytes: block.bytes,
+                            first: block.first,
+                            earliest_expiry: block.earliest_expiry,
+                            page: (block.page.place, block.page.len),
+                            files: block
+                                .files
+                                .iter()
+                                .map(|(file, live)| {
+                                    (file.number, u64::try_from(*live).unwrap_or(0))
+                                })
+                                .collect(),
+                        });
+                    }
+                    Shown::Message(number, meta, home) => {
+                        // What is not written yet lies behind the checkpoint's position.
+                        if let Some(home) = home.filter(|_| meta.logged) {
+                            messages.push(MessageRow {
+                                number,
+                                file: home.file.number,
+                                offset: home.offset,
+                                size: meta.size,
+                                redelivered: meta.redelivered,
+                                count: meta.count,
+                                expires_at: meta.expires_at,
+                            });
+                        }
+                    }
+                })
+            });
+            if let Some(row) = &away {
+                writer.away(row)?;
+            }
+            for row in &messages {
+                writer.message(row)?;
+            }
+            match more {
+                // What came since has entries behind the checkpoint's position.
+                Some(on) if on < next => from = on,
+                _ => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rings when the log has come far enough.
+#[derive(Debug, Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wake for Bell {
+    fn wake(&self) {
+        *self.rung.lock() = true;
+        self.changed.notify_one();
+    }
+}
+
+/// Waits until `ticket` is durable.
+fn wait_durable(log: &Log, ticket: u64) -> Result<(), StoreError> {
+    let bell = Arc::new(Bell::default());
+    while log.durable() < ticket {
+        if let Some(error) = log.failure() {
+            return Err(error.clone());
+        }
+        if !log.wake_when(ticket, Arc::clone(&bell) as _) {
+            return Ok(());
+        }
+        let mut rung = bell.rung.lock();
+        if !*rung {
+            // A log that fails wakes nobody: look now and then.
+            bell.changed.wait_for(&mut rung, LOOK_EVERY);
+        }
+    }
+    Ok(())
+}
