@@ -94,6 +94,12 @@ impl Disk {
         self.untold.push((Arc::clone(chunk), home));
     }
 
+    /// Writes octets that no chunk of this life has.
+    pub fn write_apart(&mut self, octets: &[u8]) -> Home {
+        let (file, start) = self.write(octets);
+        self.home(file, start)
+    }
+
     /// Tells every chunk that is written where it lies.
     pub fn tell(&mut self) {
         for (chunk, home) in self.untold.drain(..) {

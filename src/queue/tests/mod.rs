@@ -2,6 +2,7 @@
 //! the replay of its contents, and what its index keeps.
 
 mod backlog;
+mod block;
 mod disk;
 mod durable;
 mod harness;
