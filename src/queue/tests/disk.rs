@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use super::outlet::read_name;
 use crate::broker::journal::{draft_ops, draft_placed};
-use crate::message::{Body, Chunk, Home, Record, StoredFile};
+use parking_lot::Mutex;
+
+use crate::message::{Body, Chunk, Home, Record, StoredFile, StoredPage};
+use crate::queue::level::Shown;
 use crate::queue::{Contents, Effects, Incoming, MessageId, Read, Wanted};
 use crate::store::batch::{self, Draft};
+use crate::store::checkpoint::{AwayRow, MessageRow, Row};
 use crate::store::replay::{Places, Replay};
 
 /// The one queue's id.
@@ -33,6 +37,13 @@ pub struct Disk {
     entries: Vec<(usize, usize, usize)>,
     /// Chunks that have not been told where they lie.
     untold: Vec<(Arc<Chunk>, Home)>,
+    /// Entries before the checkpoint that is being written.
+    begun: Option<usize>,
+    /// Entries before the last checkpoint, and what it says.
+    checkpoint: (usize, Vec<Row>),
+    /// Pages of the index by place.
+    pages: BTreeMap<u64, Vec<u8>>,
+    freed: Arc<Mutex<Vec<(u64, u32)>>>,
 }
 
 /// Notes what a call into the queue wants noted.
@@ -107,6 +118,40 @@ impl Disk {
         }
     }
 
+    /// Begins a checkpoint: it will know everything that is in the log now, and may know more.
+    pub fn begin_checkpoint(&mut self) {
+        self.tell();
+        self.begun = Some(self.entries.len());
+    }
+
+    /// Ends the checkpoint that was begun, with what the queue holds now.
+    pub fn end_checkpoint(&mut self, contents: &Contents) {
+        if let Some(begun) = self.begun.take() {
+            self.checkpoint = (begun, rows_of(contents));
+        }
+    }
+
+    /// The broker is gone, and with it a checkpoint that was not finished.
+    pub fn forget(&mut self) {
+        self.begun = None;
+        self.tell();
+    }
+
+    /// Writes a page of the index.
+    pub fn write_page(&mut self, octets: Vec<u8>) -> Arc<StoredPage> {
+        let place = self.pages.len() as u64 * 1_000_000;
+        let len = octets.len() as u32;
+        self.pages.insert(place, octets);
+        Arc::new(StoredPage::new(place, len, Arc::clone(&self.freed)))
+    }
+
+    /// The octets of a page.
+    pub fn page(&self, page: &StoredPage) -> Vec<u8> {
+        let octets = &self.pages[&page.place];
+        assert_eq!(octets.len(), page.len as usize);
+        octets.clone()
+    }
+
     fn octets_at(&self, home: &Home) -> &[u8] {
         let file = &self.files[home.file.number as usize - 1];
         assert!(Arc::ptr_eq(&file.stored, &home.file));
@@ -148,23 +193,28 @@ impl Disk {
             let chunk = Chunk::loaded(octets.to_vec(), first.clone());
             read.extend(span.iter().map(|(id, ..)| (*id, Arc::clone(&chunk))));
         }
+        let page = wanted.page.as_ref();
         Read {
             messages: read,
-            page: None,
+            page: page.map(|(priority, base, page)| (*priority, *base, self.page(page))),
         }
     }
 
-    /// What the entries say of the queue, each told `times` times, in their order or, with a seed,
-    /// in any.
+    /// What the checkpoint and the entries behind it say of the queue, each entry told `times` times,
+    /// in their order or, with a seed, in any.
     pub fn recover(&self, times: usize, shuffle: Option<u64>) -> Contents {
-        let count = self.entries.len() * times;
-        let mut order: Vec<usize> = (0..count).collect();
+        let (known, rows) = &self.checkpoint;
+        let entries = &self.entries[*known..];
+        let mut order: Vec<usize> = (0..entries.len() * times).collect();
         if let Some(seed) = shuffle {
             order.sort_by_key(|at| mixed(seed, *at as u64));
         }
         let mut replay = Replay::default();
+        for row in rows {
+            replay.take_row(row.clone());
+        }
         for at in order {
-            let (file, start, len) = self.entries[at % self.entries.len()];
+            let (file, start, len) = entries[at % entries.len()];
             let payload = &self.files[file].octets[start..start + len];
             let records = batch::records_start(payload);
             let home = self.home(file, start + records as usize);
@@ -176,10 +226,14 @@ impl Disk {
             assert_eq!(end, Ok(records));
         }
         let files = self.files.iter().map(|file| &file.stored);
+        let pages = replay.pages().iter().map(|(place, len)| {
+            let freed = Arc::clone(&self.freed);
+            Arc::new(StoredPage::new(*place, *len, freed))
+        });
         let places = Places {
             files: files.map(|file| (file.number, Arc::clone(file))).collect(),
-            pages: BTreeMap::new(),
-            read: &|page| panic!("{page:?} was never written"),
+            pages: pages.map(|page| (page.place, page)).collect(),
+            read: &|page| Ok(self.page(page)),
         };
         let found = replay.contents_of(QUEUE, &places);
         found.expect("every place is known").unwrap_or_default()
@@ -192,6 +246,54 @@ impl Disk {
             let live = file.stored.live_bytes() as i64 - ALWAYS_LIVE;
             assert_eq!(live, 0, "live octets of file {}", file.stored.number);
             assert_eq!(Arc::strong_count(&file.stored), 1, "who holds it?");
+        }
+    }
+}
+
+/// What a checkpoint says of the queue.
+fn rows_of(contents: &Contents) -> Vec<Row> {
+    let mut rows = vec![Row::Queue(QUEUE)];
+    for (priority, level) in contents.levels() {
+        rows.push(Row::Level {
+            priority,
+            next: level.next(),
+            delivered: level.delivered_below().checked_sub(1),
+        });
+        let mut from = Some(0);
+        while let Some(at) = from {
+            from = level.show(at, |shown| rows.extend(row_of(&shown)));
+        }
+    }
+    rows
+}
+
+fn row_of(shown: &Shown<'_>) -> Option<Row> {
+    match shown {
+        Shown::Away(block) => Some(Row::Away(AwayRow {
+            base: block.base,
+            span: block.span,
+            live: block.live,
+            bytes: block.bytes,
+            first: block.first,
+            earliest_expiry: block.earliest_expiry,
+            page: (block.page.place, block.page.len),
+            files: block
+                .files
+                .iter()
+                .map(|(file, live)| (file.number, *live as u64))
+                .collect(),
+        })),
+        Shown::Message(number, meta, home) => {
+            let home = home.as_ref().filter(|_| meta.logged)?;
+            Some(Row::Message(MessageRow {
+                number: *number,
+                file: home.file.number,
+                offset: home.offset,
+                size: meta.size,
+                redelivered: meta.redelivered,
+                count: meta.count,
+                expires_at: meta.expires_at,
+            }))
         }
     }
 }

@@ -142,6 +142,15 @@ impl Harness {
         self.compare(effects);
     }
 
+    /// Begins a checkpoint, or ends the one that was begun.
+    pub fn checkpoint(&mut self, begin: bool) {
+        if begin {
+            self.disk.begin_checkpoint();
+        } else if self.durable {
+            self.disk.end_checkpoint(self.queue.contents());
+        }
+    }
+
     /// Finds the queue's messages from the log alone, in different ways, and compares them with
     /// those there are.
     pub fn recover(&self, seed: u64) -> Contents {
@@ -179,6 +188,7 @@ impl Harness {
         self.out.clear();
         self.held.clear();
         self.wanted.clear();
+        self.disk.forget();
         self.alarm = u64::MAX;
         self.queue = Queue::new(self.model.settings.clone(), true, self.model.now);
         self.queue.restore(contents);

@@ -38,6 +38,8 @@ enum Step {
     Shed(bool),
     /// What the queue has asked for is read, with gaps of so many octets.
     Read(usize, u32),
+    /// A checkpoint is begun, or what was begun is ended.
+    Checkpoint(bool),
     /// The log is read in the order of this number.
     Recover(u64),
     /// The same, and the queue goes on with what was found.
@@ -123,6 +125,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => prop::bool::weighted(0.9).prop_map(Step::Shed),
         4 => (at, prop_oneof![Just(0u32), 1u32..200, Just(1 << 20)])
             .prop_map(|(at, gap)| Step::Read(at, gap)),
+        2 => any::<bool>().prop_map(Step::Checkpoint),
         1 => any::<u64>().prop_map(Step::Recover),
         1 => any::<u64>().prop_map(Step::Restart),
     ]
@@ -172,6 +175,7 @@ fn apply(harness: &mut Harness, step: &Step) {
         Step::Tell => harness.disk.tell(),
         Step::Shed(all) => harness.shed(*all),
         Step::Read(at, gap) => harness.read(*at, *gap),
+        Step::Checkpoint(begin) => harness.checkpoint(*begin),
         Step::Recover(seed) => drop(harness.recover(*seed)),
         Step::Restart(seed) => harness.restart(*seed),
     }
