@@ -3,6 +3,7 @@
 
 mod backlog;
 mod block;
+mod deep;
 mod disk;
 mod durable;
 mod harness;
