@@ -264,8 +264,9 @@ fn write_queue(writer: &mut CheckpointWriter, queue: &SharedQueue) -> Result<(),
                 writer.message(row)?;
             }
             match more {
-                Some(next) => from = next,
-                None => break,
+                // What came since has entries behind the checkpoint's position.
+                Some(on) if on < next => from = on,
+                _ => break,
             }
         }
     }

@@ -2,6 +2,10 @@
 //! the replay of its contents, and what its index keeps.
 
 mod backlog;
+mod block;
+mod deep;
+mod disk;
+mod durable;
 mod harness;
 mod index;
 mod invariants;
