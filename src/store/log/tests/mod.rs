@@ -1,3 +1,7 @@
-//! The log on the real disk.
+//! The log on the real disk, and on one that fails.
 
 mod basic;
+mod damage;
+mod failures;
+mod life;
+mod seeds;
