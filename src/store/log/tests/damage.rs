@@ -182,3 +182,24 @@ fn a_tail_of_any_octets_is_cut() {
         assert_eq!(seen.len(), places.len() + 1);
     }
 }
+
+#[test]
+fn what_is_left_of_a_torn_batch_does_not_come_back_behind_what_replaces_it() {
+    let disk = SimDisk::new(1);
+    let entry = |word: &[u8]| Entry::local(1, word.to_vec(), None);
+    let (log, _) = open(&disk, Position::ZERO).unwrap();
+    for word in [b"first", b"torn!", b"later"] {
+        log.append(entry(word));
+    }
+    log.step().unwrap();
+    // The second entry of the only batch did not arrive, the third did.
+    let second = HEADER_LEN as usize + 48;
+    disk.flip(&name(1), second, 0);
+    let words = |seen: Vec<(Position, Vec<u8>)>| seen.into_iter().map(|s| s.1).collect::<Vec<_>>();
+    let (log, seen) = open(&disk, Position::ZERO).unwrap();
+    assert_eq!(words(seen), [b"first"]);
+    log.append(entry(b"again"));
+    log.step().unwrap();
+    let (_, seen) = open(&disk, Position::ZERO).unwrap();
+    assert_eq!(words(seen), [b"first", b"again"]);
+}

@@ -3,5 +3,6 @@
 mod basic;
 mod damage;
 mod failures;
+mod groups;
 mod life;
 mod seeds;

@@ -3,20 +3,21 @@
 //! `LEVERET_SEEDS` is how many seeds are run, `LEVERET_SEED` runs that one.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rand::Rng;
 
 use super::life::Lives;
 
-/// Says how to repeat a seed if it fails.
-struct Repeat(u64);
+/// Says how to repeat a seed of a test if it fails.
+pub struct Repeat(pub u64, pub &'static str);
 
 impl Drop for Repeat {
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!(
-                "repeat with: LEVERET_SEED={} cargo test --lib store::log::tests::seeds",
-                self.0
+                "repeat with: LEVERET_SEED={} cargo test --lib store::log::tests::{}",
+                self.0, self.1
             );
         }
     }
@@ -26,17 +27,22 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
+/// The seeds to run, `usual` of them unless asked otherwise.
+pub fn seeds(usual: u64) -> Range<u64> {
+    match number("LEVERET_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("LEVERET_SEEDS").unwrap_or(usual),
+    }
+}
+
 #[test]
 fn nothing_durable_is_lost_and_nothing_is_invented() {
-    let seeds = match number("LEVERET_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("LEVERET_SEEDS").unwrap_or(300),
-    };
+    let seeds = seeds(300);
     let mut met: BTreeMap<String, u64> = BTreeMap::new();
     let (mut appended, mut lives) = (0, 0);
     let all = seeds.end - seeds.start;
     for seed in seeds {
-        let _repeat = Repeat(seed);
+        let _repeat = Repeat(seed, "seeds");
         let mut run = Lives::new(seed);
         // A thousand entries, whatever becomes of them.
         while run.appended < 1_000 {
