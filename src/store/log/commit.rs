@@ -232,7 +232,7 @@ impl Log {
         Ok(octets)
     }
 
-    /// Every file and the octets that it holds, oldest first.
+    /// Every file and the octets that it holds, oldest first; of one that was not replayed, its length.
     pub fn files(&self) -> Vec<(Arc<StoredFile>, u64)> {
         let files = self.files.lock();
         let each = files.map.values();
@@ -260,9 +260,11 @@ impl Log {
     /// durable any more and nobody is woken: the node must end.
     pub fn on_failure(&self, callback: impl Fn(&StoreError) + Send + Sync + 'static) {
         let mut slot = self.on_failure.lock();
-        match self.failure.get() {
-            Some(failure) => callback(failure),
-            None => *slot = Some(Box::new(callback)),
+        if let Some(failure) = self.failure.get() {
+            drop(slot);
+            callback(failure);
+        } else {
+            *slot = Some(Box::new(callback));
         }
     }
 

@@ -8,7 +8,7 @@
 //! Beside the node's own entries it carries those of replicated groups, each a sequence of its own
 //! whose last entries can be taken back: `grouped.rs`.
 //!
-//! [`format`] describes the files, `open.rs` how they are read back, `files.rs` how they are used
+//! [`mod@format`] describes the files, `open.rs` how they are read back, `files.rs` how they are used
 //! again.
 
 mod buffer;

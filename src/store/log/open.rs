@@ -78,7 +78,8 @@ impl Log {
             from,
             done: 0,
             total: 0,
-            mark: from,
+            // The start of an empty log is before anything that could have been synced.
+            mark: if from > start { from } else { Position::ZERO },
             progress,
             visit,
         };
@@ -181,7 +182,7 @@ impl Walk<'_> {
         self.total = total.saturating_sub(from.offset.into());
         let mut end = End {
             at: None,
-            mark: from,
+            mark: self.mark,
             remains: 0,
             loose: Vec::new(),
         };

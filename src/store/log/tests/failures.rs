@@ -168,3 +168,41 @@ fn an_entry_that_no_file_can_hold_is_refused_for_good() {
         "{error}"
     );
 }
+
+#[test]
+fn the_last_file_that_is_whole_outlives_a_checkpoint_that_came_too_early() {
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let (log, _) = words(&disk);
+        log.append(word("safe"));
+        log.step().unwrap();
+        log.append(Entry::local(1, vec![b'x'; SEGMENT as usize], None));
+        // Create, allocate, sync folder, free space, write.
+        disk.plan(disk.operations() + 6, Fault::Io);
+        let error = log.step().unwrap_err().to_string();
+        assert!(error.starts_with("cannot sync 0000000002.log"), "{error}");
+        log.recycle(log.position()).unwrap();
+        disk.crash(seed);
+        assert_eq!(words(&disk).1.first().map(String::as_str), Some("safe"));
+    }
+}
+
+#[test]
+fn a_log_whose_first_write_was_lost_starts_again() {
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let (log, _) = words(&disk);
+        let start = log.position();
+        log.append(Entry::local(1, vec![b'x'; 2_000], None));
+        disk.plan(disk.operations() + 6, Fault::Crash);
+        assert!(log.step().is_err());
+        disk.crash(seed);
+        // Nothing was synced, so a checkpoint at the start demands nothing.
+        let (log, seen) = open(&disk, start).unwrap();
+        assert!(seen.len() <= 1);
+        log.append(word("again"));
+        log.step().unwrap();
+        disk.crash(seed);
+        assert_eq!(words(&disk).1.last().map(String::as_str), Some("again"));
+    }
+}
