@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::cleaner::clean;
 use super::core::Broker;
 use super::shared_queue::SharedQueue;
 use crate::limits::{BODIES_SOFT, CHECKPOINT_BYTES, INDEX_SOFT, PAGES_PER_HOLD};
@@ -42,13 +43,16 @@ struct Work {
     /// Where the last checkpoint was.
     last: Position,
     last_at: Instant,
-    /// Definitions up to here are in the snapshot.
+    /// Bodies were let go of at the last look.
     pressed: bool,
+    /// Octets of the log beyond twice what lives in it that may be kept.
+    young: u64,
 }
 
 impl Keeper {
-    /// Starts the thread; checkpoints go to `disk`.
-    pub fn start(broker: &Arc<Broker>, disk: Arc<dyn Disk>) -> std::io::Result<Self> {
+    /// Starts the thread; checkpoints go to `disk`. The log is kept below twice what lives in it
+    /// and `young` octets more.
+    pub fn start(broker: &Arc<Broker>, disk: Arc<dyn Disk>, young: u64) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let broker = Arc::downgrade(broker);
         let mut work = Work {
@@ -56,6 +60,7 @@ impl Keeper {
             last: Position::ZERO,
             last_at: Instant::now(),
             pressed: false,
+            young,
         };
         let thread = std::thread::Builder::new()
             .name("leveret-keeper".into())
@@ -118,6 +123,9 @@ impl Work {
             self.last_at = Instant::now();
             self.checkpoint(broker, &log)?;
             self.last_at = Instant::now();
+        }
+        if !last {
+            clean(broker, &log, self.last, self.young)?;
         }
         Ok(())
     }
@@ -280,7 +288,7 @@ impl Wake for Bell {
 }
 
 /// Waits until `ticket` is durable.
-fn wait_durable(log: &Log, ticket: u64) -> Result<(), StoreError> {
+pub fn wait_durable(log: &Log, ticket: u64) -> Result<(), StoreError> {
     let bell = Arc::new(Bell::default());
     while log.durable() < ticket {
         if let Some(error) = log.failure() {

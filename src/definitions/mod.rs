@@ -8,10 +8,13 @@ pub mod codec;
 pub mod command;
 pub mod durable;
 pub mod import;
+mod imported;
 pub mod rows;
 pub mod snapshot;
 pub mod state;
 pub mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use command::Command;
 pub use durable::{Definitions, Recovery};

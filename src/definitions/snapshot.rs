@@ -14,6 +14,9 @@
 //! with its last row, and the digest of the rows must be the header's. So every changed, missing,
 //! moved or added octet is found.
 //!
+//! Header, its length and the place of its CRC stay in every version; a new kind of row is a new
+//! version.
+//!
 //! A new snapshot is written under another name, synced, renamed, and the folder synced: a crash
 //! leaves the old one or the new one. What stands under the other name is never read.
 
@@ -54,6 +57,12 @@ pub enum SnapshotError {
         /// The refusal.
         source: io::Error,
     },
+    /// Written by a broker with another format: nothing is wrong with it.
+    #[error(
+        "its format is version {0}, this broker reads version {VERSION}: start the broker that \
+         wrote it"
+    )]
+    Version(u32),
     /// The octets are not those that were written.
     #[error("damaged at offset {offset}: {reason}")]
     Damaged {
@@ -186,24 +195,20 @@ impl<R: Read> Reader<R> {
 
     fn header(&mut self) -> Result<(u128, u64, u64, u128), SnapshotError> {
         let mut octets = Vec::with_capacity(HEADER_LEN);
-        self.take(&mut octets, 12)?;
-        let mut at = octets.as_slice();
+        self.take(&mut octets, HEADER_LEN as u64)?;
+        let (covered, mut crc) = octets.split_at(HEADER_LEN - 4);
+        let mut at = covered;
         if chunk::<8>(&mut at) != *MAGIC {
             return Err(self.damaged("this is no snapshot of definitions"));
         }
-        // The version comes first: another one may have another header.
-        let version = u32::from_le_bytes(chunk(&mut at));
-        if version != VERSION {
-            return Err(self.damaged(format!(
-                "its format is version {version}, this broker reads version {VERSION}"
-            )));
-        }
-        self.take(&mut octets, (HEADER_LEN - 12) as u64)?;
-        let (covered, mut crc) = octets.split_at(HEADER_LEN - 4);
         if crc32c::crc32c(covered) != u32::from_le_bytes(chunk(&mut crc)) {
             return Err(self.damaged("the header does not match its checksum"));
         }
-        let mut at = covered.get(12..).unwrap_or_default();
+        // Only now: a version that was flipped by damage is damage.
+        let version = u32::from_le_bytes(chunk(&mut at));
+        if version != VERSION {
+            return Err(SnapshotError::Version(version));
+        }
         Ok((
             u128::from_le_bytes(chunk(&mut at)),
             u64::from_le_bytes(chunk(&mut at)),

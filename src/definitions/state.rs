@@ -357,6 +357,12 @@ impl State {
         Ok(())
     }
 
+    /// What is derived from the rows.
+    #[cfg(test)]
+    pub(super) fn derived(&self) -> (&OrdSet<Octets>, &OrdMap<u64, Octets>) {
+        (&self.by_destination, &self.by_id)
+    }
+
     /// Ends the restoring: the rows that came are those of `applied`.
     pub fn restored(mut self, applied: u64) -> Self {
         self.applied = applied;

@@ -10,8 +10,11 @@
 //!
 //! A tree for each kind, named as [`Kind::name`] says, with the rows' keys and values; a tree
 //! `meta` with the key `head`: version (1 octet), history (16), applied index (8), digest (16),
-//! numbers little endian. Head and rows change in one transaction. While the tables are written
-//! anew there is no head, and without one they are not used.
+//! numbers little endian. Head and rows change in one transaction. Where there are too many rows
+//! for one, the head is a single octet 0 until all are written: such tables are not used, but
+//! nothing is wrong with them. Tables that are written anew
+//! get their name when they are complete (see `durable::applier`); without a head they are not
+//! used.
 //!
 //! sled may panic on damaged files, and a thread of its own that panics may leave its caller
 //! waiting: [`guarded`] runs what opens and reads files on a thread of its own and waits a bounded
@@ -23,7 +26,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sled::transaction::{TransactionError, Transactional as _};
+use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional as _};
 use sled::{Batch, Db, Mode, Tree};
 
 use super::codec::CodecError;
@@ -32,12 +35,20 @@ use super::state::State;
 
 /// The name of the folder in the data folder.
 pub const FOLDER: &str = "definitions";
+/// The name under which tables are written anew.
+pub const NEXT: &str = "definitions.next";
 
 /// What sled may keep of the tables in memory, in octets. They are written and hardly ever read.
-const CACHE_BYTES: u64 = 4 << 20;
+const CACHE_BYTES: u64 = 1 << 20;
 
-/// Rows in one batch where the tables are written anew.
-const REWRITE_BATCH: usize = 1_024;
+/// Rows that are written at once. More of them go in several steps: sled keeps a transaction in
+/// memory several times over (200,000 rows of 85 octets in one took 250 MiB more).
+const ROWS_AT_ONCE: usize = 4_096;
+
+/// sled's threads may hold the files a little longer than their owner did: how often and how far
+/// apart opening is tried. Nobody else has them, the data folder is locked.
+const LOCK_TRIES: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long opening and reading may take before the tables count as damaged. A million rows take
 /// a few seconds on a slow disk.
@@ -45,6 +56,8 @@ pub const OPEN_WITHIN: Duration = Duration::from_secs(120);
 
 const HEAD: &[u8] = b"head";
 const VERSION: u8 = 1;
+/// Stands in the place of the version while rows are written in steps.
+const INTERRUPTED: u8 = 0;
 const HEAD_LEN: usize = 41;
 
 /// Why the tables are not to be used.
@@ -59,9 +72,12 @@ pub enum TablesError {
     /// sled did not come back.
     #[error("sled did not answer within {0:?}")]
     Silent(Duration),
-    /// There is no head, or not one that this broker reads.
+    /// The broker was ended while it made many changes: the rows are of no one index.
     #[error("they were not written to their end")]
-    Unfinished,
+    Interrupted,
+    /// There is no head.
+    #[error("they do not say what they hold")]
+    Headless,
     /// Written by another version.
     #[error("their format is version {0}, this broker reads version {VERSION}")]
     Version(u8),
@@ -109,18 +125,42 @@ impl Head {
     }
 
     fn from_octets(octets: &[u8]) -> Result<Self, TablesError> {
-        let (version, rest) = octets.split_first().ok_or(TablesError::Unfinished)?;
-        if *version != VERSION {
-            return Err(TablesError::Version(*version));
+        let (version, rest) = octets.split_first().ok_or(TablesError::Headless)?;
+        match *version {
+            VERSION => {}
+            INTERRUPTED => return Err(TablesError::Interrupted),
+            other => return Err(TablesError::Version(other)),
         }
-        let (history, rest) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
-        let (applied, rest) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
-        let (digest, _) = rest.split_first_chunk().ok_or(TablesError::Unfinished)?;
+        let (history, rest) = rest.split_first_chunk().ok_or(TablesError::Headless)?;
+        let (applied, rest) = rest.split_first_chunk().ok_or(TablesError::Headless)?;
+        let (digest, _) = rest.split_first_chunk().ok_or(TablesError::Headless)?;
         Ok(Self {
             history: u128::from_le_bytes(*history),
             applied: u64::from_le_bytes(*applied),
             digest: u128::from_le_bytes(*digest),
         })
+    }
+}
+
+/// A batch for each tree, `meta` first.
+#[derive(Debug, Default)]
+struct Batches {
+    trees: [Batch; KINDS.len() + 1],
+    rows: usize,
+}
+
+impl Batches {
+    /// Puts or removes a row of a kind or, without one, of `meta`.
+    fn set(&mut self, kind: Option<Kind>, key: &[u8], value: Option<&[u8]>) {
+        let place = kind.map_or(0, |kind| usize::from(kind.number()) + 1);
+        let Some(batch) = self.trees.get_mut(place) else {
+            return;
+        };
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+        self.rows += 1;
     }
 }
 
@@ -133,16 +173,27 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Opens the database in `folder`, or makes an empty one without a head. To be called within
+    /// Opens the database in `folder`, or makes an empty one, which has no head. To be called within
     /// [`guarded`].
     pub fn open(folder: &Path) -> Result<Self, TablesError> {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(folder)
             .cache_capacity(CACHE_BYTES)
             .mode(Mode::LowSpace)
             // The applier asks for it.
-            .flush_every_ms(None)
-            .open()?;
+            .flush_every_ms(None);
+        let mut tries = 0;
+        let db = loop {
+            match config.open() {
+                Err(sled::Error::Io(error))
+                    if tries < LOCK_TRIES && error.to_string().contains("acquire lock") =>
+                {
+                    tries += 1;
+                    thread::sleep(LOCK_PAUSE);
+                }
+                opened => break opened?,
+            }
+        };
         let mut trees = vec![db.open_tree("meta")?];
         for kind in KINDS {
             trees.push(db.open_tree(kind.name())?);
@@ -153,8 +204,8 @@ impl Tables {
     /// Reads every row and checks the digest, which it returns with the index: what is wrong is an
     /// error. To be called within [`guarded`].
     pub fn verify(&self) -> Result<(Head, State), TablesError> {
-        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Unfinished)?;
-        let head = meta.get(HEAD)?.ok_or(TablesError::Unfinished)?;
+        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Headless)?;
+        let head = meta.get(HEAD)?.ok_or(TablesError::Headless)?;
         let head = Head::from_octets(&head)?;
         let mut state = State::default();
         for (kind, tree) in KINDS.into_iter().zip(tables) {
@@ -171,29 +222,41 @@ impl Tables {
         Ok((head, state.restored(head.applied)))
     }
 
-    /// Writes the rows that changed, and what the tables are then, in one transaction.
+    /// Writes the rows that changed, and what the tables are then: a kill leaves all of it or
+    /// nothing, or tables that are [`TablesError::Interrupted`].
     pub fn apply<'a>(
         &self,
         head: Head,
-        changes: impl Iterator<Item = (Kind, &'a [u8], Option<&'a [u8]>)>,
+        changes: impl ExactSizeIterator<Item = (Kind, &'a [u8], Option<&'a [u8]>)>,
     ) -> Result<(), TablesError> {
-        let mut batches: Vec<Batch> = self.trees.iter().map(|_| Batch::default()).collect();
+        let in_steps = changes.len() > ROWS_AT_ONCE;
+        let mut batches = Batches::default();
+        if in_steps {
+            batches.set(None, HEAD, Some(&[INTERRUPTED]));
+            self.commit(std::mem::take(&mut batches))?;
+            self.flush()?;
+        }
         for (kind, key, value) in changes {
-            if let Some(batch) = batches.get_mut(usize::from(kind.number()) + 1) {
-                match value {
-                    Some(value) => batch.insert(key, value),
-                    None => batch.remove(key),
-                }
+            batches.set(Some(kind), key, value);
+            if in_steps && batches.rows == ROWS_AT_ONCE {
+                self.commit(std::mem::take(&mut batches))?;
             }
         }
-        if let Some(meta) = batches.first_mut() {
-            meta.insert(HEAD, head.to_octets().as_slice());
+        if in_steps {
+            self.commit(std::mem::take(&mut batches))?;
+            self.flush()?;
         }
+        batches.set(None, HEAD, Some(&head.to_octets()));
+        self.commit(batches)
+    }
+
+    /// Writes what is in the batches, in one transaction.
+    fn commit(&self, batches: Batches) -> Result<(), TablesError> {
         let written = self.trees.as_slice().transaction(|trees| {
-            for (tree, batch) in trees.iter().zip(&batches) {
+            for (tree, batch) in trees.iter().zip(&batches.trees) {
                 tree.apply_batch(batch)?;
             }
-            Ok::<_, sled::transaction::ConflictableTransactionError<()>>(())
+            Ok::<_, ConflictableTransactionError<()>>(())
         });
         match written {
             Ok(()) | Err(TransactionError::Abort(())) => Ok(()),
@@ -201,33 +264,19 @@ impl Tables {
         }
     }
 
-    /// Writes all of `state` in place of what is there.
-    pub fn rewrite(&self, head: Head, state: &State) -> Result<(), TablesError> {
-        let (meta, tables) = self.trees.split_first().ok_or(TablesError::Unfinished)?;
-        meta.remove(HEAD)?;
-        self.flush()?;
-        for (kind, tree) in KINDS.into_iter().zip(tables) {
-            tree.clear()?;
-            let mut batch = Batch::default();
-            let mut rows = 0;
-            for (key, value) in state.table(kind) {
-                batch.insert(&**key, &**value);
-                rows += 1;
-                if rows % REWRITE_BATCH == 0 {
-                    tree.apply_batch(std::mem::take(&mut batch))?;
-                }
-            }
-            tree.apply_batch(batch)?;
-        }
-        self.flush()?;
-        meta.insert(HEAD, head.to_octets().as_slice())?;
-        self.flush()
-    }
-
     /// Makes durable what was written.
     pub fn flush(&self) -> Result<(), TablesError> {
         self.db.flush()?;
         Ok(())
+    }
+
+    /// Leaves the tables as a kill does while many rows are written.
+    #[cfg(test)]
+    pub(super) fn interrupt(self) {
+        let mut batches = Batches::default();
+        batches.set(None, HEAD, Some(&[INTERRUPTED]));
+        self.commit(batches).unwrap();
+        self.close().unwrap();
     }
 
     /// Flushes and closes the files. To be called within [`caught`], as sled works while it is

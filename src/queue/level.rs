@@ -270,6 +270,15 @@ impl Level {
         None
     }
 
+    /// Says where a message lies now: see [`Block::relocate`].
+    pub fn relocate(&mut self, number: u64, from: u32, to: &Home) {
+        if let Some(index) = self.block_index(number)
+            && let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut)
+        {
+            block.relocate(number, from, to);
+        }
+    }
+
     /// Gives a message the chunk that was read for it.
     pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
         if let Some(index) = self.block_index(number)

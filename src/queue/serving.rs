@@ -386,6 +386,11 @@ impl<P: Port> Queue<P> {
         &self.contents
     }
 
+    /// The messages, for whoever moves their bodies.
+    pub fn contents_mut(&mut self) -> &mut Contents {
+        &mut self.contents
+    }
+
     /// Takes over messages that the store has found; [`Self::tick`] then drops what is too much or too
     /// old.
     pub fn restore(&mut self, contents: Contents) {

@@ -297,11 +297,21 @@ pub fn delete_exchange(name: &str) -> Method {
 
 /// `basic.consume`; the tag is the consumer's number, so that deliveries name it cheaply.
 pub fn consume(queue: &str, number: usize, auto_ack: bool) -> Method {
+    consume_with(queue, number, if auto_ack { 0b0010 } else { 0 })
+}
+
+/// The same with acknowledgements and without a reply: from a full queue deliveries come at
+/// once, and among many replies they would have to be kept apart.
+pub fn consume_unanswered(queue: &str, number: usize) -> Method {
+    consume_with(queue, number, 0b1000)
+}
+
+fn consume_with(queue: &str, number: usize, flags: u8) -> Method {
     Method::new(id::BASIC_CONSUME)
         .short(0)
         .short_str(queue.as_bytes())
         .short_str(number.to_string().as_bytes())
-        .octet(if auto_ack { 0b0010 } else { 0 })
+        .octet(flags)
         .no_arguments()
 }
 

@@ -53,6 +53,7 @@ pub struct Ledger {
     consumers: usize,
     stride: u64,
     size: usize,
+    redelivered: bool,
     latencies: Histogram,
 }
 
@@ -65,6 +66,7 @@ impl Ledger {
             next: first,
             stride,
             size,
+            redelivered: false,
             latencies: Histogram::default(),
         }
     }
@@ -76,6 +78,14 @@ impl Ledger {
         Self {
             consumers,
             ..Self::new(first, stride, size)
+        }
+    }
+
+    /// Lets first deliveries be marked redelivered, as they may be after a restart.
+    pub fn after_restart(self) -> Self {
+        Self {
+            redelivered: true,
+            ..self
         }
     }
 
@@ -252,7 +262,7 @@ impl Inbound {
             };
             taken += frame.length;
             let complete = match frame.kind {
-                wire::METHOD => self.delivery.begin(frame.payload)?,
+                wire::METHOD => self.delivery.begin(frame.payload, ledger)?,
                 wire::HEADER => self.delivery.header(frame.payload, ledger)?,
                 wire::BODY => self.delivery.body(frame.payload, ledger, clock)?,
                 _ => false,
@@ -291,7 +301,7 @@ impl Inbound {
 
 impl Delivery {
     #[inline]
-    fn begin(&mut self, payload: &[u8]) -> Result<bool> {
+    fn begin(&mut self, payload: &[u8], ledger: &Ledger) -> Result<bool> {
         let (method, arguments) = wire::method_id(payload).context("short method frame")?;
         if method != id::BASIC_DELIVER {
             return Err(unexpected(method, arguments));
@@ -299,7 +309,8 @@ impl Delivery {
         let mut fields = wire::Arguments(arguments);
         let consumer = fields.short_str().context("short deliver")?;
         let tag = fields.long_long().context("short deliver")?;
-        if fields.octet().context("short deliver")? & 1 == 1 {
+        let redelivered = fields.octet().context("short deliver")? & 1 == 1;
+        if redelivered && !ledger.redelivered {
             bail!("duplicate: delivery {tag} is marked redelivered");
         }
         self.consumer = consumer.iter().fold(0, |number, digit| {
@@ -426,6 +437,16 @@ mod tests {
             &flow,
             &deliver(0, 2, 0, false)
         ));
+    }
+
+    #[test]
+    fn after_a_restart_the_mark_is_forgiven_but_not_the_repetition() {
+        let flow = Flow::new(100, 1);
+        let mut ledger = Ledger::new(vec![0], 1, 20).after_restart();
+        let mut inbound = Inbound::new(512, Acks::Auto, &[]);
+        let bytes = deliver(0, 1, 0, true);
+        assert!(feed(&mut inbound, &mut ledger, &flow, &bytes));
+        assert!(!feed(&mut inbound, &mut ledger, &flow, &bytes));
     }
 
     #[test]

@@ -238,3 +238,48 @@ impl Crowd {
 fn wanted(ring: &Ring, window: u64) -> u64 {
     (window / 4).clamp(1, ring.batch())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::{Plan, run};
+    use crate::client::Client;
+    use crate::floor;
+    use crate::flow::Flow;
+    use crate::url::BrokerUrl;
+
+    #[test]
+    fn every_publish_of_every_publisher_is_confirmed_when_it_ends() {
+        let address = floor::in_background();
+        let url = BrokerUrl::parse(&format!("amqp://{address}")).unwrap();
+        let clients = (0..5).map(|_| {
+            let mut client = Client::connect(&url).unwrap();
+            client.open_channel(1).unwrap();
+            client.confirm().unwrap();
+            client
+        });
+        let plan = Plan {
+            keys: vec![vec!["a".to_owned(), "b".to_owned()]; 5],
+            size: 100,
+            window: 3,
+            count_confirms: true,
+        };
+        let flow = Arc::new(Flow::new(u64::MAX / 2, 1));
+        flow.set_measuring(true);
+        let (clients, shared) = (clients.collect(), Arc::clone(&flow));
+        let crowd = thread::spawn(move || run(&plan, clients, &shared));
+        let patience = Instant::now() + Duration::from_secs(60);
+        while flow.received() < 1000 && !crowd.is_finished() {
+            assert!(Instant::now() < patience, "no progress");
+            thread::yield_now();
+        }
+        flow.stop_publishing();
+        let published = crowd.join().unwrap().unwrap();
+        assert_eq!(published.sockets.len(), 5);
+        assert!(flow.is_drained() && flow.sent() >= 1000);
+        assert_eq!(published.confirms.total(), flow.sent());
+    }
+}

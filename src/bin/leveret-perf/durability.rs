@@ -45,10 +45,17 @@ pub fn given(product: &str, version: &str, quorum: bool) -> Option<Durability> {
     }
 }
 
-/// The class of a row: what the scenario asks for, or less where the broker gives less.
-pub fn of_row(asked: Durability, given: Option<Durability>) -> Option<Durability> {
-    if asked == Durability::None {
-        return Some(asked);
+/// The class of a row: what the scenario asks for, or less where the broker gives less. A broker
+/// that wrote fewer octets for each message than its body has (`written_each` of `size`) kept
+/// nothing, whatever it is known to give.
+pub fn of_row(
+    asked: Durability,
+    given: Option<Durability>,
+    written_each: Option<f64>,
+    size: usize,
+) -> Option<Durability> {
+    if asked == Durability::None || written_each.is_some_and(|octets| octets < size as f64) {
+        return Some(Durability::None);
     }
     given.map(|given| given.min(asked))
 }
@@ -92,11 +99,22 @@ mod tests {
     #[test]
     fn a_row_is_as_durable_as_the_weaker_of_what_is_asked_and_given() {
         use Durability::{None as Nothing, PageCache, Sync};
-        assert_eq!(of_row(Nothing, Some(Sync)), Some(Nothing));
-        assert_eq!(of_row(Nothing, None), Some(Nothing));
-        assert_eq!(of_row(Sync, Some(PageCache)), Some(PageCache));
-        assert_eq!(of_row(Sync, Some(Sync)), Some(Sync));
-        assert_eq!(of_row(Sync, None), None, "unknown stays unknown");
+        let class = |asked, given| of_row(asked, given, None, 100);
+        assert_eq!(class(Nothing, Some(Sync)), Some(Nothing));
+        assert_eq!(class(Nothing, None), Some(Nothing));
+        assert_eq!(class(Sync, Some(PageCache)), Some(PageCache));
+        assert_eq!(class(Sync, Some(Sync)), Some(Sync));
+        assert_eq!(class(Sync, None), None, "unknown stays unknown");
+    }
+
+    #[test]
+    fn who_writes_less_than_the_bodies_keeps_nothing() {
+        use Durability::{None as Nothing, Sync};
+        let class = |written| of_row(Sync, Some(Sync), written, 100);
+        assert_eq!(class(Some(0.0)), Some(Nothing));
+        assert_eq!(class(Some(99.0)), Some(Nothing));
+        assert_eq!(class(Some(100.0)), Some(Sync));
+        assert_eq!(class(None), Some(Sync), "not everywhere can it be read");
     }
 
     #[test]

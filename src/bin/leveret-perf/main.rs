@@ -59,7 +59,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run scenarios against a broker, beside another one or the floor.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Serve as the floor: the framing pass-through that is this machine's limit.
     Floor {
         /// Address and port; port 0 takes a free one, which is printed.
@@ -192,7 +192,7 @@ fn main() -> ExitCode {
 
 fn execute() -> Result<()> {
     match Cli::parse().command {
-        Command::Run(arguments) => run(arguments),
+        Command::Run(arguments) => run(*arguments),
         Command::Floor {
             listen,
             until_stdin_closes,

@@ -10,6 +10,9 @@ use crate::histogram::Histogram;
 use crate::process::{self, CpuSample};
 use crate::target::Target;
 
+/// Octets written to disks for each persistent message that was published.
+pub const WRITTEN_EACH: &str = "written each";
+
 /// A figure beside the common ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
@@ -180,12 +183,7 @@ impl Meter {
     pub fn stop(self) -> Result<Reading> {
         let elapsed = self.began.elapsed();
         let cpu = self.cpu.until(CpuSample::take(self.pid)?);
-        let host_busy = match (self.host, process::host_ticks()) {
-            (Some((busy, total)), Some((busy_now, total_now))) => {
-                (busy_now - busy) as f64 / (total_now - total).max(1) as f64
-            }
-            _ => 0.0,
-        };
+        let host_busy = process::host_busy_since(self.host);
         Ok(Reading {
             elapsed,
             cpu,

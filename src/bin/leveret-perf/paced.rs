@@ -134,3 +134,45 @@ fn read_confirms(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::{Plan, run};
+    use crate::client::Client;
+    use crate::floor;
+    use crate::flow::Flow;
+    use crate::url::BrokerUrl;
+
+    #[test]
+    fn all_confirms_are_read_when_it_ends_and_each_was_timed() {
+        let address = floor::in_background();
+        let url = BrokerUrl::parse(&format!("amqp://{address}")).unwrap();
+        let mut client = Client::connect(&url).unwrap();
+        client.open_channel(1).unwrap();
+        client.confirm().unwrap();
+        let plan = Plan {
+            keys: vec!["a".to_owned()],
+            size: 16,
+            rate: 2000,
+            window: 10_000,
+            count_confirms: true,
+        };
+        let flow = Arc::new(Flow::new(u64::MAX / 2, 1));
+        flow.set_measuring(true);
+        let shared = Arc::clone(&flow);
+        let paced = thread::spawn(move || run(&plan, client, &shared));
+        let patience = Instant::now() + Duration::from_secs(60);
+        while flow.received() < 100 && !paced.is_finished() {
+            assert!(Instant::now() < patience, "no progress");
+            thread::yield_now();
+        }
+        flow.stop_publishing();
+        let published = paced.join().unwrap().unwrap();
+        assert!(flow.is_drained() && flow.sent() >= 100);
+        assert_eq!(published.confirms.total(), flow.sent());
+    }
+}

@@ -115,6 +115,22 @@ pub fn host_ticks() -> Option<(u64, u64)> {
     Some((total - idle, total))
 }
 
+/// Share of all processors busy since a reading of [`host_ticks`]; 0 when that is not known.
+pub fn host_busy_since(before: Option<(u64, u64)>) -> f64 {
+    match (before, host_ticks()) {
+        (Some((busy, total)), Some((busy_now, total_now))) => {
+            busy_now.saturating_sub(busy) as f64 / total_now.saturating_sub(total).max(1) as f64
+        }
+        _ => 0.0,
+    }
+}
+
+/// Whether anything on this machine listens on a TCP port; asked without connecting, because an
+/// attempt on a port that nobody listens on can be answered by itself and then holds the port.
+pub fn is_listening(port: u16) -> bool {
+    !listening_inodes(port).is_empty()
+}
+
 /// The process that listens on a TCP port of this machine.
 pub fn listener_pid(port: u16) -> Result<u32> {
     let inodes = listening_inodes(port);
@@ -171,12 +187,13 @@ fn holds_socket(process: &Path, inodes: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CpuSample, is_alive, listener_pid, resident_kib};
+    use super::{CpuSample, is_alive, is_listening, listener_pid, resident_kib};
 
     #[test]
     fn this_process_is_found_by_the_port_it_listens_on() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        assert!(is_listening(port));
         assert_eq!(listener_pid(port).unwrap(), std::process::id());
         assert!(resident_kib(std::process::id()).unwrap() > 0);
     }

@@ -3,17 +3,23 @@
 //! Changes of the same row between two rounds are one. What the tables hold after a round is the
 //! state at one index, written in one transaction. Should sled fail, that is said once and the
 //! tables rest until the next start, which finds them behind and sets them right.
+//!
+//! Tables are written anew under another name and renamed when they are complete, so that a kill
+//! in between leaves no tables that look damaged.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::live::Shared;
 use crate::definitions::rows::Kind;
+use crate::definitions::snapshot::sync_folder;
 use crate::definitions::state::{Change, Octets, State};
-use crate::definitions::tables::{Head, Tables, TablesError, caught};
+use crate::definitions::tables::{self, Head, Tables, TablesError, caught};
 use crate::limits::TABLES_PENDING_BYTES;
 
 /// How long a round gathers changes: a declaration at a time would otherwise be a transaction at
@@ -36,7 +42,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Tables without head.
+    /// All there is.
     pub(super) fn anew() -> Self {
         Self {
             anew: true,
@@ -79,6 +85,12 @@ impl Work {
         }
     }
 
+    /// The rows as the tables take them.
+    fn rows(&self) -> impl ExactSizeIterator<Item = (Kind, &[u8], Option<&[u8]>)> {
+        let rows = self.rows.iter();
+        rows.map(|((kind, key), value)| (*kind, &**key, value.as_deref()))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && !self.anew
     }
@@ -87,6 +99,7 @@ impl Work {
 /// What the thread starts with.
 #[derive(Debug)]
 pub(super) struct Applier {
+    /// The data folder.
     pub(super) folder: PathBuf,
     /// Open tables with a head, or none: they are to be made.
     pub(super) tables: Option<Tables>,
@@ -95,7 +108,7 @@ pub(super) struct Applier {
 impl Applier {
     /// Starts the thread. `None`, with a warning, where the system has none left.
     pub(super) fn start(self, shared: Arc<Shared>) -> Option<JoinHandle<()>> {
-        let folder = self.folder.display().to_string();
+        let folder = self.folder.join(tables::FOLDER).display().to_string();
         let spawned = thread::Builder::new()
             .name("leveret-tables".to_owned())
             .spawn({
@@ -117,24 +130,20 @@ impl Applier {
         }
     }
 
-    fn run(self, shared: &Shared) -> Result<(), TablesError> {
-        let tables = match self.tables {
-            Some(tables) => tables,
-            None => Tables::open(&self.folder)?,
-        };
+    fn run(mut self, shared: &Shared) -> Result<(), TablesError> {
         let mut unflushed = 0;
         loop {
             let round = shared.next_round(GATHER, unflushed > 0);
             let head = Head::of(shared.history, &round.state);
-            if round.work.anew {
-                tables.rewrite(head, &round.state)?;
-            } else if !round.work.is_empty() {
-                let rows = round.work.rows.iter();
-                let rows = rows.map(|((kind, key), value)| (*kind, &**key, value.as_deref()));
-                tables.apply(head, rows)?;
+            let idle = round.work.is_empty();
+            let tables = match self.tables.take() {
+                Some(tables) if !round.work.anew => tables,
+                old => self.write_anew(old, head, &round.state)?,
+            };
+            if !round.work.anew && !idle {
+                tables.apply(head, round.work.rows())?;
                 unflushed += 1;
             }
-            let idle = round.work.is_empty();
             if round.stop {
                 return tables.close();
             }
@@ -142,7 +151,36 @@ impl Applier {
                 tables.flush()?;
                 unflushed = 0;
             }
+            self.tables = Some(tables);
         }
+    }
+
+    /// Makes tables that hold `state` and opens them.
+    fn write_anew(
+        &self,
+        old: Option<Tables>,
+        head: Head,
+        state: &State,
+    ) -> Result<Tables, TablesError> {
+        let folder = self.folder.join(tables::FOLDER);
+        let next = self.folder.join(tables::NEXT);
+        let removed = |path: &Path| match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        removed(&next).map_err(sled::Error::Io)?;
+        let tables = Tables::open(&next)?;
+        let everything = Work::between(&State::default(), state);
+        tables.apply(head, everything.rows())?;
+        tables.close()?;
+        if let Some(old) = old {
+            old.close()?;
+        }
+        removed(&folder)
+            .and_then(|()| fs::rename(&next, &folder))
+            .and_then(|()| sync_folder(&self.folder))
+            .map_err(sled::Error::Io)?;
+        Tables::open(&folder)
     }
 }
 

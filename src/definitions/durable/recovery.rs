@@ -88,7 +88,7 @@ enum Base {
     /// The snapshot; the tables are still being checked.
     Snapshot(Option<Guarded<Verified>>),
     /// The tables, since the snapshot is damaged as the text says.
-    Tables(Tables, State, String),
+    Tables(Tables, Box<State>, String),
     /// Neither, for what the texts say of snapshot and tables.
     Nothing(String, String),
 }
@@ -187,7 +187,7 @@ impl Recovery {
         let (tables, save) = match base {
             Base::New => (None, true),
             Base::Snapshot(None) => {
-                warnings.push(self.written_anew("they are gone"));
+                warnings.push(self.tables_are_gone());
                 (None, false)
             }
             Base::Snapshot(Some(verifying)) => {
@@ -196,7 +196,7 @@ impl Recovery {
             }
             Base::Tables(tables, state, reason) => {
                 warnings.push(self.snapshot_anew(&reason)?);
-                (Some((tables, state)), true)
+                (Some((tables, *state)), true)
             }
             Base::Nothing(reason, tables) => {
                 warnings.push(self.snapshot_anew(&reason)?);
@@ -220,7 +220,7 @@ impl Recovery {
             None => Work::anew(),
         };
         let applier = Applier {
-            folder: self.folder.join(tables::FOLDER),
+            folder: self.folder.clone(),
             tables: tables.map(|(tables, _)| tables),
         };
         let live = Definitions::start(
@@ -243,9 +243,8 @@ impl Recovery {
     ) -> Result<Option<(Tables, State)>, RecoveryError> {
         let (tables, head, state) = match verified {
             Ok(verified) => verified,
-            Err(TablesError::Unfinished) => {
-                // The broker was ended while it wrote them, or they are empty.
-                warnings.push(self.written_anew("they were not written to their end"));
+            Err(TablesError::Interrupted) => {
+                tracing::info!("the tables of definitions were being written: they are made anew");
                 return Ok(None);
             }
             Err(error) => {
@@ -283,10 +282,10 @@ impl Recovery {
         Ok(None)
     }
 
-    fn written_anew(&self, reason: &str) -> String {
+    fn tables_are_gone(&self) -> String {
         let path = self.folder.join(tables::FOLDER);
         format!(
-            "the tables of definitions in {} are written anew: {reason}",
+            "the tables of definitions in {} are gone: they are written anew",
             path.display()
         )
     }
@@ -355,7 +354,7 @@ fn from_tables(
     let outcome = verifying.map(|verifying| verifying.wait(tables::OPEN_WITHIN));
     match outcome {
         Some(Ok((tables, head, state))) => {
-            let base = Base::Tables(tables, state.clone(), reason);
+            let base = Base::Tables(tables, Box::new(state.clone()), reason);
             (head.history, state, base)
         }
         Some(Err(error)) => {

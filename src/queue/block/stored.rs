@@ -81,6 +81,57 @@ impl Block {
         }
     }
 
+    /// Says where message `number` lies now, if it is alive and lay in file `from` until now.
+    pub fn relocate(&mut self, number: u64, from: u32, to: &Home) {
+        let Some(index) = self.index(number) else {
+            return;
+        };
+        let Some(entry) = self.entries.get(index).copied() else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(usize::from(entry.slot)) else {
+            return;
+        };
+        let there = slot.source.home(entry.offset);
+        if entry.state() == State::Settled || there.is_none_or(|home| home.file.number != from) {
+            return;
+        }
+        slot.settle(entry.size);
+        to.file.count_live(stored_bytes(entry.size));
+        // Survivors are copied in their order: the run that was begun last mostly goes on.
+        let begun = self.slots.iter().rposition(|slot| match &slot.source {
+            Source::Stored(home) => {
+                Arc::ptr_eq(&home.file, &to.file) && home.offset <= to.offset && slot.live > 0
+            }
+            _ => false,
+        });
+        let at = begun.or_else(|| self.slots.iter().position(|slot| slot.live == 0));
+        let at = at.unwrap_or_else(|| {
+            self.slots.push(Slot {
+                source: Source::Gone,
+                live: 0,
+            });
+            self.slots.len() - 1
+        });
+        let Some(slot) = self.slots.get_mut(at) else {
+            return;
+        };
+        let offset = match &slot.source {
+            Source::Stored(home) if slot.live > 0 => to.offset - home.offset,
+            _ => {
+                slot.source = Source::Stored(to.clone());
+                0
+            }
+        };
+        slot.live += 1;
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.offset = offset;
+            // Live entries have a slot each at most, and others' slots are used again.
+            entry.slot = at as u16;
+        }
+        self.touched = true;
+    }
+
     /// Lets go of every chunk that lies in a file as well.
     pub fn shed(&mut self) {
         let mut shed = false;

@@ -43,6 +43,8 @@ impl Session {
             let mut mail = self.reclaim_mail();
             self.inbox.take(&mut mail);
             self.mail = mail;
+            // The ring that was just taken may have been the log's.
+            self.release_confirms();
             emptied = true;
         }
     }

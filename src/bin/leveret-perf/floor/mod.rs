@@ -30,3 +30,15 @@ pub fn serve(listen: &str, until_stdin_closes: bool) -> Result<()> {
     }
     server.run()
 }
+
+/// A floor on a thread that goes with the test's process: where it listens.
+#[cfg(test)]
+pub fn in_background() -> std::net::SocketAddr {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut server = server::Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        tell.send(server.address().unwrap()).unwrap();
+        server.run().unwrap();
+    });
+    told.recv().unwrap()
+}

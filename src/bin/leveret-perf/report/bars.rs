@@ -16,12 +16,16 @@ pub fn print(results: &Results) {
     growth_of_cost(results, &mut bars);
     memory(results, &mut bars);
     durable_bars::add(results, &mut bars);
-    if bars.is_empty() {
+    let left_out = durable_bars::not_compared(results);
+    if bars.is_empty() && left_out.is_empty() {
         return;
     }
     println!("\nBars of {}:", results.name(Side::Target));
     for bar in bars {
         println!("  {bar}");
+    }
+    for why in left_out {
+        println!("  -      {why}");
     }
 }
 
@@ -55,7 +59,6 @@ fn multiples_of_floor(results: &Results, bars: &mut Vec<Bar>) {
         ("transient-1k", 2.5),
         ("confirms-1k", 2.5),
         ("confirms-each-1k", 2.5),
-        ("durable", 4.0),
     ];
     for (name, bound) in bounds {
         let ratio = results

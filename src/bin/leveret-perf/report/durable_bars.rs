@@ -5,17 +5,43 @@
 //! same run, or all processors busy while the processor time per message is below the other's
 //! by as much as the rate was to be above it.
 
+use std::ops::RangeInclusive;
+
 use super::bar::Bar;
 use super::results::{Results, Row, Side};
+use crate::durability::Durability;
+use crate::measurement::{Measurement, WRITTEN_EACH};
 
-/// Share of the bare disk's rate from which the disk is the limit.
-const DISK_LIMIT: f64 = 0.8;
+/// Shares of the bare disk's rate at which the disk is the limit. Who is far above it was not
+/// limited by it: then the disk was busy with something else while it was measured.
+const DISK_LIMIT: RangeInclusive<f64> = 0.8..=1.2;
 /// Share of all processors from which they are the limit.
 const CORES_LIMIT: f64 = 0.95;
 /// Throughput against RabbitMQ's.
 const FASTER: f64 = 15.0;
 /// Processor time for each message against RabbitMQ's.
 const CHEAPER: f64 = 40.0;
+/// Processor time for each message against the pass-through's.
+const TIMES_FLOOR: f64 = 4.0;
+
+/// Rows that the bars compare with the other broker's.
+const COMPARED: [&str; 3] = ["durable", "durable-many", "durable-latency"];
+
+/// Why rows are not compared though both brokers have them: they promise different things.
+pub fn not_compared(results: &Results) -> Vec<String> {
+    let words = |class: Option<Durability>| {
+        class.map_or_else(|| "something unknown".to_owned(), |class| class.to_string())
+    };
+    let differing = |name: &str| {
+        let row = results.row(name)?;
+        let classes = [Side::Target, Side::Versus].map(|side| Some(row.on(side)?.durability));
+        let [mine, theirs] = classes;
+        let (mine, theirs) = (words(mine?), words(theirs?));
+        let why = format!("{name} is not compared: it gives {mine}, the other {theirs}");
+        comparable(results, name).is_none().then_some(why)
+    };
+    COMPARED.into_iter().filter_map(differing).collect()
+}
 
 /// Adds the bars whose rows are there.
 pub fn add(results: &Results, bars: &mut Vec<Bar>) {
@@ -23,6 +49,7 @@ pub fn add(results: &Results, bars: &mut Vec<Bar>) {
         bars.extend(comparable(results, name).and_then(throughput));
     }
     bars.extend(comparable(results, "durable").and_then(cost));
+    bars.extend(multiple_of_floor(results));
     for (quantile, note) in [(0, "confirm p50"), (2, "confirm p99")] {
         let row = comparable(results, "durable-latency");
         bars.extend(row.and_then(|row| confirm_latency(row, quantile, note)));
@@ -52,7 +79,7 @@ fn throughput(row: &Row) -> Option<Bar> {
 /// The limit of the machine that a side reached, in words.
 fn machine_limit(row: &Row) -> Option<String> {
     let of_disk = row.rate_ratio(Side::Target, Side::Disk);
-    if let Some(share) = of_disk.filter(|share| *share >= DISK_LIMIT) {
+    if let Some(share) = of_disk.filter(|share| DISK_LIMIT.contains(share)) {
         return Some(format!("{:.0} % of the bare disk's rate", 100.0 * share));
     }
     let busy = row.on(Side::Target)?.host_busy;
@@ -71,6 +98,24 @@ fn cost(row: &Row) -> Option<Bar> {
     })
 }
 
+/// The target's measurement of a row, unless it kept nothing: then its figures prove nothing.
+fn kept<'a>(results: &'a Results, name: &str) -> Option<&'a Measurement> {
+    let found = results.row(name)?.on(Side::Target)?;
+    (found.durability != Some(Durability::None)).then_some(found)
+}
+
+fn multiple_of_floor(results: &Results) -> Option<Bar> {
+    kept(results, "durable")?;
+    let row = results.row("durable")?;
+    Some(Bar {
+        what: "CPU of durable".to_owned(),
+        found: row.cpu_ratio(Side::Target, Side::Floor)?,
+        bound: TIMES_FLOOR,
+        unit: "x floor",
+        ..Bar::default()
+    })
+}
+
 /// The confirm's latency: at most half of the other's, or twice the floor's. A durable floor is
 /// the pass-through's confirm and the bare disk's sync after each other.
 fn confirm_latency(row: &Row, quantile: usize, note: &str) -> Option<Bar> {
@@ -79,7 +124,8 @@ fn confirm_latency(row: &Row, quantile: usize, note: &str) -> Option<Bar> {
         .on(Side::Disk)
         .and_then(|disk| disk.latency_us?.get(quantile).copied());
     let pass = row.on(Side::Floor).and_then(|floor| floor.noted(note));
-    let floor = disk.map_or(0.0, |disk| disk + pass.unwrap_or(0.0));
+    let floor = disk.map(|disk| disk + pass.unwrap_or(0.0));
+    let floor = floor.filter(|floor| *floor < theirs).unwrap_or(0.0);
     Some(Bar {
         what: format!("{note} at 2,000 durable msg/s"),
         found: row.on(Side::Target)?.noted(note)?,
@@ -97,9 +143,10 @@ fn written(results: &Results, bars: &mut Vec<Bar>) {
         ("backlog-deep-fill", 2.2),
         ("backlog-deep-many-fill", 2.2),
     ] {
-        let found = results.row(name).and_then(|row| row.on(Side::Target));
-        let Some(found) = found else { continue };
-        if let Some(written) = found.noted("written each") {
+        let Some(found) = kept(results, name) else {
+            continue;
+        };
+        if let Some(written) = found.noted(WRITTEN_EACH) {
             bars.push(Bar {
                 what: format!("octets written for each message of {name}"),
                 found: written,
@@ -120,7 +167,7 @@ fn bounds(results: &Results, bars: &mut Vec<Bar>) {
         ("unacked", "of the budget", 1.1, "x"),
         ("churn-slow", "beyond twice the live", 1.0, "x the budget"),
     ] {
-        let row = results.row(name).and_then(|row| row.on(Side::Target));
+        let row = kept(results, name);
         if let Some(found) = row.and_then(|row| row.noted(note)) {
             bars.push(Bar {
                 what: format!("{note} of {name}"),
@@ -135,9 +182,9 @@ fn bounds(results: &Results, bars: &mut Vec<Bar>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bar, add};
+    use super::{Bar, add, not_compared};
     use crate::durability::Durability;
-    use crate::measurement::Measurement;
+    use crate::measurement::{Measurement, WRITTEN_EACH};
     use crate::report::{Results, Side};
 
     fn row(name: &str, rate: f64, cpu_us: f64) -> Measurement {
@@ -181,22 +228,32 @@ mod tests {
             durability: Some(Durability::PageCache),
             ..row("durable", 10_000.0, 50.0)
         };
-        let target = (Side::Target, row("durable", 160_000.0, 1.0));
-        assert!(bars([target, (Side::Versus, weaker)]).is_empty());
+        let mut results = Results::default();
+        results.add(Side::Target, row("durable", 160_000.0, 1.0));
+        assert!(not_compared(&results).is_empty(), "nobody to compare with");
+        results.add(Side::Versus, weaker);
+        let mut bars = Vec::new();
+        add(&results, &mut bars);
+        assert!(bars.is_empty());
+        let why = "durable is not compared: it gives sync, the other page cache";
+        assert_eq!(not_compared(&results), [why]);
     }
 
     #[test]
     fn a_bar_missed_at_the_disks_own_rate_names_the_disk() {
-        let found = bars([
-            (Side::Target, row("durable-many", 81_000.0, 1.0)),
-            (Side::Versus, row("durable-many", 10_000.0, 50.0)),
-            (Side::Disk, row("durable-many", 100_000.0, 0.1)),
-        ]);
-        assert!(!found[0].holds());
-        assert_eq!(
-            found[0].hardware.as_deref(),
-            Some("81 % of the bare disk's rate")
-        );
+        let limit = |disk| {
+            let found = bars([
+                (Side::Target, row("durable-many", 81_000.0, 1.0)),
+                (Side::Versus, row("durable-many", 10_000.0, 50.0)),
+                (Side::Disk, row("durable-many", disk, 0.1)),
+            ]);
+            assert!(!found[0].holds());
+            found[0].hardware.clone()
+        };
+        let share = "81 % of the bare disk's rate";
+        assert_eq!(limit(100_000.0).as_deref(), Some(share));
+        assert_eq!(limit(200_000.0), None);
+        assert_eq!(limit(20_000.0), None, "a disturbed disk excuses nobody");
     }
 
     #[test]
@@ -232,12 +289,23 @@ mod tests {
         };
         assert_eq!(bound(100.0), 500.0);
         assert_eq!(bound(400.0), 860.0);
+        assert_eq!(bound(1200.0), 500.0, "no floor above the other broker");
     }
 
     #[test]
     fn octets_written_are_judged_by_the_payload() {
-        let target = row("durable", 1.0, 1.0).note("written each", 1250.0, "B");
+        let target = row("durable", 1.0, 1.0).note(WRITTEN_EACH, 1250.0, "B");
         let found = bars([(Side::Target, target)]);
         assert_eq!((found[0].bound, found[0].holds()), (1300.0, true));
+    }
+
+    #[test]
+    fn a_broker_that_kept_nothing_passes_no_bar() {
+        let target = Measurement {
+            durability: Some(Durability::None),
+            ..row("durable", 160_000.0, 1.0).note(WRITTEN_EACH, 0.0, "B")
+        };
+        let floor = row("durable", 160_000.0, 1.0);
+        assert!(bars([(Side::Target, target), (Side::Floor, floor)]).is_empty());
     }
 }

@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 
-use super::stream::{Durable, Shape, Spread, Stream};
+use super::persistence::persistence;
+use super::stream::{Shape, Stream};
 use super::{Options, backlog, connections, durable, held, objects, reply_queues};
 use crate::consumer::Acks;
 use crate::disk::Load;
 use crate::durability::{self, Durability};
-use crate::measurement::Measurement;
+use crate::measurement::{Measurement, WRITTEN_EACH};
 use crate::target::Target;
 
 /// What a scenario does.
 #[derive(Debug, Clone)]
-enum Work {
+pub(super) enum Work {
     Stream(Shape),
     ReplyQueues,
     Objects,
@@ -36,7 +37,7 @@ pub struct Scenario {
     pub group: &'static str,
     /// What it does, in one line.
     pub about: String,
-    work: Work,
+    pub(super) work: Work,
 }
 
 impl Scenario {
@@ -83,8 +84,18 @@ impl Scenario {
     /// Runs it.
     pub fn run(&self, target: &Target, options: &Options) -> Result<Vec<Measurement>> {
         let mut rows = self.measure(target, options)?;
+        let class = |row: &Measurement| {
+            let written = row.noted(WRITTEN_EACH);
+            durability::of_row(self.asks(), target.durability, written, row.size)
+        };
+        // A drain is as durable as its fill was.
+        let kept = rows
+            .iter()
+            .map(class)
+            .reduce(Option::min)
+            .unwrap_or_default();
         for row in &mut rows {
-            row.durability = durability::of_row(self.asks(), target.durability);
+            row.durability = kept;
         }
         Ok(rows)
     }
@@ -133,7 +144,7 @@ impl Scenario {
         let row = row
             .with_latencies(waited)
             .note_confirms(&latencies.confirm)
-            .note_if("written each", reading.written_each(count), "B");
+            .note_if(WRITTEN_EACH, reading.written_each(count), "B");
         Ok(vec![row])
     }
 }
@@ -143,132 +154,6 @@ pub fn catalogue(options: &Options) -> Vec<Scenario> {
     let mut all = in_memory(options);
     all.extend(persistence(options));
     all
-}
-
-/// Shape of the durable streams.
-const DURABLE: Shape = Shape {
-    size: 1024,
-    queues: 1,
-    links: 1,
-    fan_out: false,
-    rate: None,
-    acks: Acks::Each,
-    confirm_window: Some(1000),
-    durable: Some(Durable {
-        spread: Spread::All,
-        consumed: true,
-    }),
-};
-
-/// Scenarios of durable queues and persistent messages.
-fn persistence(options: &Options) -> Vec<Scenario> {
-    let sizes = &options.durable;
-    let (deep, size, queues) = (sizes.deep, sizes.deep_size, sizes.deep_queues.max(2));
-    let published = |spread| {
-        Some(Durable {
-            spread,
-            consumed: false,
-        })
-    };
-    let scenario = |name, about: String, work| Scenario {
-        name,
-        group: "persistence",
-        about,
-        work,
-    };
-    vec![
-        scenario(
-            "durable",
-            "persistent, confirms (window 1,000), every message acked, 1 KiB".into(),
-            Work::Stream(DURABLE),
-        ),
-        scenario(
-            "durable-publish",
-            "persistent, confirms (window 1,000), nobody consumes, 1 KiB".into(),
-            Work::Stream(Shape {
-                durable: published(Spread::All),
-                ..DURABLE
-            }),
-        ),
-        scenario(
-            "durable-many",
-            "16 publishers (window 100 each) over 100 durable queues, every message acked, 128 B"
-                .into(),
-            Work::Stream(Shape {
-                size: 128,
-                queues: 100,
-                links: 16,
-                confirm_window: Some(100),
-                ..DURABLE
-            }),
-        ),
-        scenario(
-            "group-commit-64",
-            "64 publishers with one unconfirmed message each, one durable queue, 128 B".into(),
-            Work::Stream(Shape {
-                size: 128,
-                links: 64,
-                confirm_window: Some(1),
-                durable: published(Spread::All),
-                ..DURABLE
-            }),
-        ),
-        scenario(
-            "group-commit-100",
-            "100 publishers (window 100 each), each with its own durable queue, 128 B".into(),
-            Work::Stream(Shape {
-                size: 128,
-                queues: 100,
-                links: 100,
-                confirm_window: Some(100),
-                durable: published(Spread::Own),
-                ..DURABLE
-            }),
-        ),
-        scenario(
-            "durable-latency",
-            "2,000 persistent msg/s, every message acked, 1 KiB: latency of confirm and delivery"
-                .into(),
-            Work::Stream(Shape {
-                rate: Some(2000),
-                confirm_window: Some(20_000),
-                ..DURABLE
-            }),
-        ),
-        scenario(
-            "backlog-deep",
-            format!("fill a durable queue with {deep} messages of {size} B, then drain it"),
-            Work::Deep { queues: 1 },
-        ),
-        scenario(
-            "backlog-deep-many",
-            format!("the same {deep} messages over {queues} durable queues"),
-            Work::Deep { queues },
-        ),
-        scenario(
-            "churn-slow",
-            format!(
-                "{} GiB through a durable queue beside a slow one: disk use (needs --data-dir)",
-                sizes.churn_gib
-            ),
-            Work::SlowQueue,
-        ),
-        scenario(
-            "unacked",
-            format!(
-                "{} GiB delivered and not acknowledged, 1 KiB: memory",
-                sizes.unacked_gib
-            ),
-            Work::Unacked,
-        ),
-        scenario(
-            "restart",
-            format!(
-                "kill the broker with {deep} messages of {size} B and start it (needs --start-cmd)"
-            ),
-            Work::Restart,
-        ),
-    ]
 }
 
 /// Scenarios of transient messages, and of objects.

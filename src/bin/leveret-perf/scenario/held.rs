@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::Options;
-use super::stream::{drain, spawn_consumer, spawn_publisher, unique_prefix};
+use super::halves::{spawn_consumer, spawn_publisher};
+use super::stream::{drain, unique_prefix};
 use crate::client::{QueueKind, consume, declare_queue, delete_queue};
 use crate::consumer::{Acks, Ledger};
 use crate::flow::Flow;

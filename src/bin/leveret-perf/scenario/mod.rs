@@ -4,9 +4,11 @@ mod backlog;
 mod catalogue;
 mod connections;
 mod durable;
+mod halves;
 mod held;
 mod objects;
 mod options;
+mod persistence;
 mod reply_queues;
 mod stream;
 

@@ -1,7 +1,6 @@
 //! Messages from publishers through queues to consumers, for as long as it is watched: the
 //! scenarios of throughput, rate and latency.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -10,17 +9,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::Options;
+use super::halves::{ledger, publishing, spawn, spawn_consumer};
 use crate::client::{
     Client, QueueKind, bind_queue, consume, declare_exchange, declare_queue, delete_exchange,
     delete_queue,
 };
-use crate::consumer::{self, Acks, Ledger};
-use crate::crowd::{self, Published};
+use crate::consumer::Acks;
+use crate::crowd::Published;
 use crate::flow::Flow;
 use crate::histogram::Histogram;
 use crate::measurement::{Meter, Reading};
-use crate::paced;
-use crate::publisher::{self, Plan};
 use crate::target::Target;
 use crate::wire::id;
 
@@ -73,7 +71,7 @@ pub enum Spread {
 
 impl Shape {
     /// Whether somebody consumes.
-    fn is_consumed(&self) -> bool {
+    pub fn is_consumed(&self) -> bool {
         self.durable.is_none_or(|durable| durable.consumed)
     }
 
@@ -249,139 +247,6 @@ pub fn drain(flow: &Flow) -> Result<()> {
     }
 }
 
-/// Runs one half on its own thread; what fails there fails the flow.
-fn spawn<T: Default + Send + 'static>(
-    flow: &Arc<Flow>,
-    name: &'static str,
-    work: impl FnOnce(&Flow) -> Result<T> + Send + 'static,
-) -> Result<JoinHandle<T>> {
-    let flow = Arc::clone(flow);
-    let work = move || match work(&flow) {
-        Ok(found) => found,
-        Err(error) => {
-            flow.fail(&error.context(name));
-            T::default()
-        }
-    };
-    Ok(thread::Builder::new().name(name.into()).spawn(work)?)
-}
-
-/// Runs the publishing half on its own thread; the sockets it returns must live until the flow
-/// is drained.
-pub fn spawn_publisher(
-    flow: &Arc<Flow>,
-    clients: Vec<Client>,
-    plan: Plan,
-) -> Result<JoinHandle<Vec<TcpStream>>> {
-    spawn(flow, "publisher", move |flow| {
-        publisher::run(&plan, clients, flow)
-    })
-}
-
-/// Runs the consuming half on its own thread.
-pub fn spawn_consumer(
-    flow: &Arc<Flow>,
-    clients: Vec<Client>,
-    acks: Acks,
-    ledger: Ledger,
-) -> Result<JoinHandle<Histogram>> {
-    spawn(flow, "consumer", move |flow| {
-        consumer::run(clients, acks, ledger, flow)
-    })
-}
-
-/// How a stream publishes.
-enum Publishing {
-    Plain(Plan),
-    Crowd(crowd::Plan),
-    Paced(paced::Plan),
-}
-
-impl Publishing {
-    fn run(&self, mut clients: Vec<Client>, flow: &Flow) -> Result<Published> {
-        match self {
-            Self::Plain(plan) => Ok(Published {
-                sockets: publisher::run(plan, clients, flow)?,
-                ..Published::default()
-            }),
-            Self::Crowd(plan) => crowd::run(plan, clients, flow),
-            Self::Paced(plan) => paced::run(plan, clients.pop().context("no connection")?, flow),
-        }
-    }
-}
-
-fn publishing(shape: &Shape, queues: &[String], exchange: &str) -> Publishing {
-    let (size, count_confirms) = (shape.size, !shape.is_consumed());
-    let window = shape.confirm_window.unwrap_or(1);
-    match (shape.durable, shape.rate) {
-        (None, rate) => Publishing::Plain(Plan {
-            exchange: exchange.to_owned(),
-            keys: if shape.fan_out {
-                vec![exchange.to_owned()]
-            } else {
-                queues.to_vec()
-            },
-            size,
-            persistent: false,
-            rate,
-            confirm_window: shape.confirm_window,
-            first: 0,
-            limit: None,
-        }),
-        (Some(_), Some(rate)) => Publishing::Paced(paced::Plan {
-            keys: queues.to_vec(),
-            size,
-            rate,
-            window,
-            count_confirms,
-        }),
-        (Some(durable), None) => Publishing::Crowd(crowd::Plan {
-            keys: (0..shape.links)
-                .map(|publisher| keys_of(publisher, queues, durable.spread))
-                .collect(),
-            size,
-            window,
-            count_confirms,
-        }),
-    }
-}
-
-/// The queues a publisher sends to, in the order of its turns.
-fn keys_of(publisher: usize, queues: &[String], spread: Spread) -> Vec<String> {
-    let from = publisher % queues.len().max(1);
-    let turn = queues.iter().cycle().skip(from);
-    let count = match spread {
-        Spread::All => queues.len(),
-        Spread::Own => 1,
-    };
-    turn.take(count).cloned().collect()
-}
-
-/// What the consumers of a shape must see.
-fn ledger(shape: &Shape) -> Ledger {
-    let queues = shape.queues;
-    if shape.fan_out {
-        return Ledger::new(vec![0; queues], 1, shape.size);
-    }
-    let Some(durable) = shape.durable else {
-        return Ledger::new((0..queues as u64).collect(), queues as u64, shape.size);
-    };
-    let (first, stride) = match durable.spread {
-        Spread::All => (first_turns(shape.links, queues), queues as u64),
-        Spread::Own => (vec![0; shape.links * queues], 1),
-    };
-    Ledger::of_publishers(first, queues, stride, shape.size)
-}
-
-/// The first message of every publisher to every queue, publisher by publisher.
-fn first_turns(publishers: usize, queues: usize) -> Vec<u64> {
-    (0..publishers)
-        .flat_map(|publisher| {
-            (0..queues).map(move |queue| ((queue + queues - publisher % queues) % queues) as u64)
-        })
-        .collect()
-}
-
 fn declare(
     shape: &Shape,
     target: &Target,
@@ -430,29 +295,4 @@ fn subscribe(shape: &Shape, target: &Target, queues: &[String]) -> Result<Vec<Cl
         clients.push(client);
     }
     Ok(clients)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Spread, first_turns, keys_of};
-
-    #[test]
-    fn first_turns_agree_with_the_keys() {
-        let queues: Vec<String> = (0..5).map(|number| format!("q{number}")).collect();
-        let first = first_turns(7, queues.len());
-        for publisher in 0..7 {
-            let keys = keys_of(publisher, &queues, Spread::All);
-            for (queue, name) in queues.iter().enumerate() {
-                let turn = keys.iter().position(|key| key == name).unwrap();
-                assert_eq!(first[publisher * queues.len() + queue], turn as u64);
-            }
-        }
-    }
-
-    #[test]
-    fn publishers_with_a_queue_of_their_own_share_when_there_are_too_few() {
-        let queues = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(keys_of(1, &queues, Spread::Own), ["b"]);
-        assert_eq!(keys_of(2, &queues, Spread::Own), ["a"]);
-    }
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::client::{Client, consume, declare_queue, delete_queue};
+use crate::client::{Client, consume_unanswered, declare_queue, delete_queue};
 use crate::consumer::{Acks, Ledger};
 use crate::flow::Flow;
 use crate::publisher::Plan;
 use crate::scenario::Options;
-use crate::scenario::stream::{drain, spawn_consumer, spawn_publisher, unique_prefix};
+use crate::scenario::halves::{spawn_consumer, spawn_publisher};
+use crate::scenario::stream::{drain, unique_prefix};
 use crate::target::Target;
 use crate::wire::id;
 
@@ -108,18 +109,24 @@ impl Backlog {
         }
     }
 
-    /// Consumes and acknowledges everything, in order.
-    pub fn drain(&self, target: &Target) -> Result<()> {
+    /// Consumes and acknowledges everything, in order; after a restart it may be marked as
+    /// redelivered.
+    pub fn drain(&self, target: &Target, restarted: bool) -> Result<()> {
         let mut client = target.connect()?;
         client.prefetch(PREFETCH)?;
         let consumes = self
             .queues
             .iter()
             .enumerate()
-            .map(|(number, queue)| consume(queue, number, false));
-        client.call_all(consumes, id::BASIC_CONSUME_OK)?;
+            .flat_map(|(number, queue)| consume_unanswered(queue, number).frame(1));
+        client.send(&consumes.collect::<Vec<u8>>())?;
         let turns = self.queues.len() as u64;
         let ledger = Ledger::new((0..turns).collect(), turns, self.size);
+        let ledger = if restarted {
+            ledger.after_restart()
+        } else {
+            ledger
+        };
         let acks = Acks::Every(ACK_EVERY);
         let consumer = spawn_consumer(&self.flow, vec![client], acks, ledger)?;
         let drained = drain(&self.flow);

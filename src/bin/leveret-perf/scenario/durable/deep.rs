@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::backlog::Backlog;
 use crate::client::Client;
-use crate::measurement::{Measurement, Meter};
+use crate::measurement::{Measurement, Meter, WRITTEN_EACH};
 use crate::scenario::Options;
 use crate::target::Target;
 use crate::watch::{Watch, data_octets};
@@ -51,7 +51,7 @@ fn fill_and_drain(
     let filled = filling
         .row(&format!("{name}-fill"), size, count)
         .note("peak RSS", watch.peak_mib(), "MiB")
-        .note_if("written each", filling.written_each(count), "B")
+        .note_if(WRITTEN_EACH, filling.written_each(count), "B")
         .note_if(
             "on disk each",
             taken.map(|(full, empty)| each(full.saturating_sub(empty))),
@@ -61,13 +61,13 @@ fn fill_and_drain(
 
     let watch = Watch::start(target)?;
     let meter = Meter::start(target)?;
-    backlog.drain(target)?;
+    backlog.drain(target, false)?;
     let draining = meter.stop()?;
     let left = data_octets(target)?.zip(before);
     let drained = draining
         .row(&format!("{name}-drain"), size, count)
         .note("peak RSS", watch.peak_mib(), "MiB")
-        .note_if("written each", draining.written_each(count), "B")
+        .note_if("written for each ack", draining.written_each(count), "B")
         .note_if(
             "left on disk",
             left.map(|(now, empty)| (now as f64 - empty as f64) / MIB),

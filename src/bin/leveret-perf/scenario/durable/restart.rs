@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::backlog::Backlog;
 use crate::client::Client;
@@ -35,12 +35,14 @@ pub fn run(name: &str, target: &Target, options: &Options) -> Result<Vec<Measure
     drop(control);
 
     kill(target.pid())?;
+    let host = process::host_ticks();
     let began = Instant::now();
     let started = start(command)?;
     let mut control = wait_for_login(target, began, started)?;
     let accepted = began.elapsed();
     let ready = wait_for_count(&backlog, &mut control, began);
     let elapsed = began.elapsed();
+    let host_busy = process::host_busy_since(host);
     let pid = process::listener_pid(target.url.port)?;
     target.set_pid(pid);
     let resident_kib = process::resident_kib(pid)?;
@@ -48,7 +50,7 @@ pub fn run(name: &str, target: &Target, options: &Options) -> Result<Vec<Measure
     ready?;
     // What comes back is what went in, in order.
     let draining = Instant::now();
-    backlog.drain(target)?;
+    backlog.drain(target, true)?;
     let drained = draining.elapsed();
     backlog.remove(&mut control)?;
     control.close()?;
@@ -59,6 +61,7 @@ pub fn run(name: &str, target: &Target, options: &Options) -> Result<Vec<Measure
         seconds: elapsed.as_secs_f64(),
         cpu_us: cpu.as_secs_f64() * 1e6 / count.max(1) as f64,
         broker_cores: cpu.as_secs_f64() / elapsed.as_secs_f64().max(1e-9),
+        host_busy,
         resident_kib,
         ..Measurement::default()
     };
@@ -107,7 +110,11 @@ fn wait_for_login(
     mut started: std::process::Child,
 ) -> Result<Client> {
     loop {
-        let why = match target.connect() {
+        let connected = match process::is_listening(target.url.port) {
+            true => target.connect(),
+            false => Err(anyhow!("nothing listens on port {}", target.url.port)),
+        };
+        let why = match connected {
             Ok(client) => return Ok(client),
             Err(why) => why,
         };

@@ -16,10 +16,11 @@ use crate::client::{Client, consume, declare_queue, delete_queue};
 use crate::confirms::Confirms;
 use crate::consumer::{Acks, Ledger};
 use crate::flow::Flow;
-use crate::measurement::{Measurement, Meter};
+use crate::measurement::{Measurement, Meter, WRITTEN_EACH};
 use crate::publisher::Plan;
 use crate::scenario::Options;
-use crate::scenario::stream::{drain, spawn_consumer, spawn_publisher, unique_prefix};
+use crate::scenario::halves::{spawn_consumer, spawn_publisher};
+use crate::scenario::stream::{drain, unique_prefix};
 use crate::target::Target;
 use crate::watch::{Watch, data_octets};
 use crate::wire::{self, Method, id};
@@ -118,7 +119,7 @@ fn churn(
             disk.most_beyond as f64 / MIB / options.durable.young_mib.max(1.0),
             "x the budget",
         )
-        .note_if("written each", reading.written_each(count), "B")
+        .note_if(WRITTEN_EACH, reading.written_each(count), "B")
         .note("peak RSS", watch.peak_mib(), "MiB"))
 }
 

@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use crate::client::{Client, consume, declare_queue, delete_queue};
 use crate::consumer::{Acks, Ledger};
 use crate::flow::Flow;
-use crate::measurement::{Measurement, Meter};
+use crate::measurement::{Measurement, Meter, WRITTEN_EACH};
 use crate::publisher::Plan;
 use crate::scenario::Options;
-use crate::scenario::stream::{drain, spawn_consumer, spawn_publisher, unique_prefix};
+use crate::scenario::halves::{spawn_consumer, spawn_publisher};
+use crate::scenario::stream::{drain, unique_prefix};
 use crate::target::Target;
 use crate::watch::Watch;
 use crate::wire::id;
@@ -85,5 +86,6 @@ fn deliver(
         .note("peak RSS", peak, "MiB")
         .note("growth", peak - before, "MiB")
         .note("unacked", count as f64 * SIZE as f64 / GIB, "GiB")
+        .note_if(WRITTEN_EACH, reading.written_each(count), "B")
         .note_if("of the budget", budget.map(|budget| peak / budget), "x"))
 }
