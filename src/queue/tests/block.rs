@@ -27,6 +27,8 @@ enum Step {
     Thin,
     /// So many from there on, with gaps of so many octets.
     Read(usize, usize, u32),
+    /// So many from there on are copied to another file, in their order or the other.
+    Relocate(usize, usize, bool),
     Deliver(usize, usize),
     Settle(usize, usize),
     GiveBack(usize, bool, bool),
@@ -48,6 +50,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Thin),
         3 => (at(), 1usize..20, prop_oneof![Just(0u32), 1u32..90, Just(1 << 20)])
             .prop_map(|(at, count, gap)| Step::Read(at, count, gap)),
+        2 => (at(), 1usize..20, any::<bool>())
+            .prop_map(|(at, count, back)| Step::Relocate(at, count, back)),
         3 => (at(), 1usize..9).prop_map(|(at, count)| Step::Deliver(at, count)),
         3 => (at(), 1usize..9).prop_map(|(at, count)| Step::Settle(at, count)),
         2 => (at(), any::<bool>(), any::<bool>())
@@ -108,6 +112,7 @@ impl Stage {
             Step::Thin if self.live.is_empty() => {}
             Step::Thin => self.block.thin(),
             Step::Read(at, count, gap) => self.read(*at, *count, *gap),
+            Step::Relocate(at, count, back) => self.relocate(*at, *count, *back),
             Step::Deliver(at, count) => {
                 for number in self.some(*at, *count) {
                     let (_, meta) = self.live.get_mut(&number).unwrap();
@@ -204,6 +209,32 @@ impl Stage {
             self.block.install(id.number(), &chunk);
             let known = self.block.chunk(id.number());
             assert!(known.is_some_and(|known| Arc::ptr_eq(known, &chunk)));
+        }
+    }
+
+    fn relocate(&mut self, at: usize, count: usize, back: bool) {
+        let mut data = Vec::new();
+        let mut copied = Vec::new();
+        for number in self.some(at, count) {
+            if let Some(home) = self.block.home(number) {
+                let (name, meta) = &self.live[&number];
+                let offset = write_named(&mut data, name, meta.size as usize);
+                copied.push((number, home.file.number, offset));
+            }
+        }
+        if back {
+            copied.reverse();
+        }
+        let home = self.disk.write_apart(&data);
+        for (number, from, offset) in copied {
+            let to = home.at(offset);
+            self.block.relocate(number, from + 1_000, &to);
+            let before = self.block.home(number).unwrap();
+            assert_eq!(before.file.number, from, "it lay elsewhere");
+            self.block.relocate(number, from, &to);
+            let after = self.block.home(number).unwrap();
+            assert_eq!(after.file.number, to.file.number);
+            assert_eq!(after.offset, to.offset);
         }
     }
 
