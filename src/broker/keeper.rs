@@ -118,14 +118,17 @@ impl Work {
         }
         let position = log.position();
         let grown = log_bytes(&log, self.last, position);
-        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY || grown >= CHECKPOINT_BYTES || last;
+        // Only a checkpoint lets files be used again.
+        let most = CHECKPOINT_BYTES.min(self.young / 8);
+        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY || grown >= most || last;
         if due && position != self.last {
             self.last_at = Instant::now();
             self.checkpoint(broker, &log)?;
             self.last_at = Instant::now();
         }
         if !last {
-            clean(broker, &log, self.last, self.young)?;
+            // What is emptied can be used again after a checkpoint, and more comes meanwhile.
+            clean(broker, &log, self.last, self.young / 2)?;
         }
         Ok(())
     }
