@@ -33,11 +33,18 @@ const SIBLINGS: &[(&str, &str)] = &[
 ];
 
 /// Files that import what is above them, and why.
-const LOOKS_UP: &[(&str, &[&str], &str)] = &[(
-    "queue/tests/disk.rs",
-    &["store", "broker"],
-    "reads back what a queue had the log told",
-)];
+const LOOKS_UP: &[(&str, &[&str], &str)] = &[
+    (
+        "queue/tests/disk.rs",
+        &["store", "broker"],
+        "reads back what a queue had the log told",
+    ),
+    (
+        "queue/tests/found.rs",
+        &["store"],
+        "tells the log what a queue would have",
+    ),
+];
 
 /// The configuration is for the start; of the core only this file reads a part of it.
 const READS_CONFIG: &str = "auth/certificate.rs";

@@ -111,6 +111,12 @@ fn move_out(
 ) -> Result<u64, StoreError> {
     let mut copied = 0;
     for priority in queue.look(|machine| machine.contents().priorities()) {
+        // What comes meanwhile goes to other files.
+        let end = queue.look(|machine| {
+            let mut levels = machine.contents().levels();
+            let found = levels.find(|(known, _)| *known == priority);
+            found.map_or(0, |(_, level)| level.next())
+        });
         let mut from = 0;
         loop {
             let mut survivors = Vec::new();
@@ -149,8 +155,8 @@ fn move_out(
             }
             copied += copy(broker, log, queue, file, &survivors)?;
             match next {
-                Some(next) => from = next,
-                None => break,
+                Some(next) if next < end => from = next,
+                _ => break,
             }
         }
     }

@@ -103,7 +103,8 @@ impl FoundLevel {
         self.messages.dedup_by(|later, kept| {
             let same = later.number == kept.number;
             if same {
-                *kept = *later;
+                let count = kept.count.max(later.count);
+                *kept = Found { count, ..*later };
             }
             same
         });

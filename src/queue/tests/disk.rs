@@ -118,6 +118,12 @@ impl Disk {
         }
     }
 
+    /// Takes a checkpoint that says this of the queue.
+    pub fn put_checkpoint(&mut self, mut rows: Vec<Row>) {
+        rows.insert(0, Row::Queue(QUEUE));
+        self.checkpoint = (self.entries.len(), rows);
+    }
+
     /// Begins a checkpoint: it will know everything that is in the log now, and may know more.
     pub fn begin_checkpoint(&mut self) {
         self.tell();

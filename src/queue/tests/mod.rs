@@ -6,6 +6,7 @@ mod block;
 mod deep;
 mod disk;
 mod durable;
+mod found;
 mod harness;
 mod index;
 mod invariants;
