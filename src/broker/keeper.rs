@@ -89,12 +89,24 @@ impl Work {
                 return;
             };
             if let Err(error) = self.look(&broker, last) {
-                tracing::error!("memory and checkpoints: {error}");
-                self.last_at = Instant::now();
+                self.on_error(&broker, error);
             }
             if last {
                 return;
             }
+        }
+    }
+
+    /// A full disk may have room later. What else cannot be written or synced must not be gone on
+    /// without.
+    fn on_error(&mut self, broker: &Broker, error: StoreError) {
+        tracing::error!("memory and checkpoints: {error}");
+        self.last_at = Instant::now();
+        if matches!(error, StoreError::Io { .. })
+            && !error.is_full()
+            && let Some(log) = broker.journal.log()
+        {
+            log.give_up(error);
         }
     }
 
