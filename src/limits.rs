@@ -79,3 +79,6 @@ pub const CHECKPOINT_BYTES: u64 = 192 * 1024 * 1024;
 
 /// Octets of the log that wait to be written and synced before publishers are held up.
 pub const LOG_BUFFER: usize = 16 * 1024 * 1024;
+
+/// Transient messages go to files when bodies take more than this part of the memory limit.
+pub const SPILL_SHARE: u64 = 4;

@@ -33,6 +33,8 @@ struct Survivor {
     size: u32,
     expires_at: u64,
     count: u32,
+    /// The log speaks of it; otherwise only its body lies there, to save memory.
+    logged: bool,
 }
 
 /// Sizes of the log, in octets.
@@ -95,7 +97,7 @@ fn worst(log: &Log, below: Position) -> Option<Arc<StoredFile>> {
 fn empty(broker: &Broker, log: &Arc<Log>, victim: &Arc<StoredFile>) -> Result<u64, StoreError> {
     let mut copied = 0;
     for vhost in broker.vhosts() {
-        for queue in vhost.all_queues().iter().filter(|queue| queue.durable) {
+        for queue in &vhost.all_queues() {
             copied += move_out(broker, log, queue, victim.number)?;
         }
     }
@@ -130,13 +132,14 @@ fn move_out(
                         away = concerned.then(|| (block.base, Arc::clone(&block.page)));
                     }
                     Shown::Message(number, meta, home) => {
-                        let home = home.filter(|home| meta.logged && home.file.number == file);
+                        let home = home.filter(|home| home.file.number == file);
                         survivors.extend(home.map(|home| Survivor {
                             id: MessageId::new(priority, number),
                             home,
                             size: meta.size,
                             expires_at: meta.expires_at,
                             count: meta.count,
+                            logged: meta.logged,
                         }));
                     }
                 })
@@ -245,6 +248,9 @@ fn tell_again(
         };
         chunk.record(start).write(&mut data);
         moved.push((survivor.id, offset));
+        if !survivor.logged {
+            continue;
+        }
         let one = std::iter::once(offset);
         draft.placed(queue.id, survivor.id.raw(), survivor.expires_at, one);
         if survivor.count > 0 {

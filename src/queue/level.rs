@@ -270,6 +270,13 @@ impl Level {
         None
     }
 
+    /// Shows the chunks that lie in memory only.
+    pub fn unwritten(&self, visit: &mut dyn FnMut(&Arc<Chunk>)) {
+        for block in self.blocks.iter().filter_map(Place::here) {
+            block.unwritten(visit);
+        }
+    }
+
     /// Says where a message lies now: see [`Block::relocate`].
     pub fn relocate(&mut self, number: u64, from: u32, to: &Home) {
         if let Some(index) = self.block_index(number)

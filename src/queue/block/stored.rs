@@ -81,6 +81,15 @@ impl Block {
         }
     }
 
+    /// Shows the chunks that lie in memory only.
+    pub fn unwritten(&self, visit: &mut dyn FnMut(&Arc<Chunk>)) {
+        for chunk in self.slots.iter().filter_map(|slot| slot.source.held()) {
+            if chunk.home().is_none() {
+                visit(chunk);
+            }
+        }
+    }
+
     /// Says where message `number` lies now, if it is alive and lay in file `from` until now.
     pub fn relocate(&mut self, number: u64, from: u32, to: &Home) {
         let Some(index) = self.index(number) else {

@@ -284,6 +284,11 @@ impl Log {
         }
     }
 
+    /// Ends the log for a failure of the store beside it, as if it had failed itself.
+    pub fn give_up(&self, failure: StoreError) {
+        self.fail(failure);
+    }
+
     /// Why the log has failed, if it has.
     pub fn failure(&self) -> Option<&StoreError> {
         self.failure.get()

@@ -174,6 +174,27 @@ fn blocks_of_another_order_or_another_checkpoint_are_found() {
     assert_eq!(shown, [], "the blocks before are whole");
 }
 
+/// [`some_rows`] at [`POSITION`] as version 1 wrote them first.
+const VERSION_1: &str = "\
+    4c65766572657443010000004d0000000300000042b9f59b4f000000767ab10301070200f403040090038f03\
+    c0b8020181a0f1c2b1348020a8460202a09c0102a09c010309030188000280013cafc80180a0abfef9628206\
+    c8013da40a02c80100920ec8013e01b612c8010100010800000000924a0783";
+
+#[test]
+fn what_the_first_version_wrote_is_read_and_written_alike() {
+    let octets: Vec<u8> = (0..VERSION_1.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&VERSION_1[at..at + 2], 16).unwrap())
+        .collect();
+    let disk = SimDisk::new(1);
+    let file = disk.create(FILE).unwrap();
+    file.write_at(&[IoSlice::new(&octets)], 0).unwrap();
+    let (rows, answer) = read_all(&disk);
+    assert_eq!((rows, answer.unwrap()), (some_rows(), Some(POSITION)));
+    write(&disk, POSITION, &some_rows()).unwrap();
+    assert_eq!(disk.content(FILE), octets);
+}
+
 #[test]
 fn a_later_version_is_named() {
     let disk = SimDisk::new(1);

@@ -2,38 +2,7 @@
 
 mod basic;
 mod crash;
+mod harness;
 mod rows;
 
-use std::sync::Arc;
-
-use super::{CheckpointWriter, Row, read};
-use crate::store::io::SimDisk;
-use crate::store::{Position, StoreError};
-
-/// Writes a checkpoint of these rows; gives its octets.
-fn write(disk: &SimDisk, position: Position, rows: &[Row]) -> Result<u64, StoreError> {
-    let mut writer = CheckpointWriter::new(Arc::new(disk.clone()), position)?;
-    for row in rows {
-        match row {
-            Row::Queue(id) => writer.queue(*id),
-            Row::Level {
-                priority,
-                next,
-                delivered,
-            } => writer.level(*priority, *next, *delivered),
-            Row::Away(row) => writer.away(row),
-            Row::Message(row) => writer.message(row),
-        }?;
-    }
-    writer.finish()
-}
-
-/// The rows that were shown, and what the reading said.
-fn read_all(disk: &SimDisk) -> (Vec<Row>, Result<Option<Position>, StoreError>) {
-    let mut rows = Vec::new();
-    let answer = read(disk, &mut |row| {
-        rows.push(row);
-        Ok(())
-    });
-    (rows, answer)
-}
+use harness::{read_all, write};

@@ -299,6 +299,30 @@ fn a_file_whose_creation_was_interrupted_is_safe_with_its_first_page() {
     }
 }
 
+/// Header, and a page at 4096, as version 1 wrote them first.
+const VERSION_1: ([u8; 16], [u8; 7]) = (
+    *b"LeveretP\x01\x00\x00\x00V\xf2\x89\x15",
+    *b"abc\xd0\xc4\x0c\xef",
+);
+
+#[test]
+fn what_the_first_version_wrote_is_read_and_written_alike() {
+    let disk = SimDisk::new(1);
+    let (header, octets) = VERSION_1;
+    let file = disk.create(FILE).unwrap();
+    file.write_at(&[IoSlice::new(&header)], 0).unwrap();
+    file.write_at(&[IoSlice::new(&octets)], UNIT).unwrap();
+    let (pages, found) = open(&disk, &[(UNIT, 3)]).unwrap();
+    assert_eq!(pages.read(&found[0]).unwrap(), b"abc");
+
+    let disk = SimDisk::new(1);
+    let (pages, _) = open(&disk, &[]).unwrap();
+    pages.write(b"abc").unwrap();
+    let content = disk.content(FILE);
+    assert_eq!(content[..16], header);
+    assert_eq!(content[UNIT as usize..], octets);
+}
+
 #[test]
 fn a_failed_write_changes_nothing() {
     for fault in [Fault::NoSpace, Fault::Io, Fault::Short] {
