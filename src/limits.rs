@@ -29,7 +29,7 @@ pub const INBOX_EVENTS: usize = 65_536;
 pub const BODY_BY_REFERENCE: usize = 16 * 1024;
 
 /// Messages in one block of a queue's index.
-pub const BLOCK_ENTRIES: usize = 4_096;
+pub const BLOCK_ENTRIES: usize = 1_024;
 
 /// Messages that one lock hold of a queue may expire, drop or dead-letter before it lets others in.
 pub const DROPS_PER_HOLD: usize = 1_024;

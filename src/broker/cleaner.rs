@@ -146,8 +146,11 @@ fn move_out(
             });
             if let Some((base, page)) = away {
                 let octets = broker.journal.read_page(&page)?;
-                let back =
-                    queue.tend(|contents| contents.level_made(priority).bring_back(base, &octets));
+                let back = queue.tend(|contents| {
+                    contents
+                        .level_made(priority)
+                        .bring_back(base, &page, &octets)
+                });
                 if back == Some(false) {
                     return Err(StoreError::Refused(format!(
                         "a page of the index of {} is not what was written",

@@ -69,7 +69,8 @@ impl Broker {
     pub(super) fn read_wanted(&self, wanted: &Wanted) -> Result<Read, StoreError> {
         let mut page = None;
         if let Some((priority, base, stored)) = &wanted.page {
-            page = Some((*priority, *base, self.journal.read_page(stored)?));
+            let octets = self.journal.read_page(stored)?;
+            page = Some((*priority, *base, Arc::clone(stored), octets));
         }
         let mut messages: Vec<&(MessageId, Home, u32)> = wanted.messages.iter().collect();
         messages.sort_by_key(|(_, home, _)| (home.file.number, home.offset));

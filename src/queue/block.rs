@@ -1,4 +1,4 @@
-//! A block of a queue's index: up to 4,096 consecutive messages in 12 octets each.
+//! A block of a queue's index: up to 1,024 consecutive messages in 12 octets each.
 //!
 //! Expiries and delivery counts are kept beside the entries only where some message has one. A block
 //! most of whose messages are settled is thinned: its survivors are copied into a chunk of their

@@ -118,9 +118,9 @@ impl<P: Port> Queue<P> {
         for (id, chunk) in &read.messages {
             self.contents.install(*id, chunk);
         }
-        if let Some((priority, base, octets)) = &read.page {
+        if let Some((priority, base, page, octets)) = &read.page {
             let level = self.contents.level_made(*priority);
-            if !level.bring_back(*base, octets) {
+            if !level.bring_back(*base, page, octets) {
                 // Asking again would give the same.
                 self.reading = true;
                 return false;

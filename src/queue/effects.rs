@@ -112,8 +112,8 @@ pub struct Wanted {
 pub struct Read {
     /// Chunks of messages.
     pub messages: Vec<(MessageId, Arc<Chunk>)>,
-    /// The octets of a block, by priority and first number.
-    pub page: Option<(u8, u64, Vec<u8>)>,
+    /// The octets of a block, by priority, first number and page.
+    pub page: Option<(u8, u64, Arc<StoredPage>, Vec<u8>)>,
 }
 
 /// Filled by a call into a queue, reused by the caller.

@@ -430,14 +430,16 @@ impl Level {
         })
     }
 
-    /// Brings a block back that was read; false if the octets are not that.
-    pub fn bring_back(&mut self, base: u64, octets: &[u8]) -> bool {
+    /// Brings a block back that was read from `page`; false if the octets are not that. Read twice, it
+    /// may have come back before, and even be in another page by now: then there is nothing to do.
+    pub fn bring_back(&mut self, base: u64, page: &Arc<StoredPage>, octets: &[u8]) -> bool {
         let at = self.blocks.partition_point(|place| place.base() < base);
         let Some(place) = self.blocks.get_mut(at).filter(|place| place.base() == base) else {
             return true;
         };
-        let Place::Away(away) = place else {
-            return true;
+        let away = match place {
+            Place::Away(away) if Arc::ptr_eq(&away.page, page) => away,
+            _ => return true,
         };
         match page::read(octets, away) {
             Some(block) => {

@@ -122,7 +122,7 @@ pub fn draft(block: &Block) -> Option<Draft> {
         }
         first = first.or(Some(number));
         bytes += u64::from(meta.size);
-        // A block spans at most 4,096 numbers, and so many files at most.
+        // A block spans at most 1,024 numbers, and so many files at most.
         let position = u16::try_from(number - block.base()).ok()?;
         entries.extend_from_slice(&position.to_le_bytes());
         entries.extend_from_slice(&u16::try_from(file).ok()?.to_le_bytes());

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::disk::{Disk, draft_of};
 use super::durable::find_again;
 use super::outlet::{Connection, Outlet, Seen, read_name, write_named};
+use crate::limits::BLOCK_ENTRIES;
 use crate::message::Chunk;
 use crate::queue::settle::{SettleRun, Settlement};
 use crate::queue::{
@@ -401,7 +402,7 @@ fn a_backlog_is_put_away_and_drained_in_order() {
     }
     deep.step(&Step::Shed(true));
     deep.step(&Step::PutAway(100));
-    assert_eq!(deep.put_away, 12, "every full block");
+    assert_eq!(deep.put_away, 50_000 / BLOCK_ENTRIES, "every full block");
     deep.step(&Step::Checkpoint(true));
     deep.step(&Step::Checkpoint(false));
     deep.step(&Step::Restart(None));
@@ -416,7 +417,7 @@ fn a_backlog_is_put_away_and_drained_in_order() {
 fn what_is_due_leaves_block_by_block_at_once() {
     let mut deep = Deep::new(true);
     for _ in 0..6 {
-        deep.step(&Step::Publish(4000, None));
+        deep.step(&Step::Publish(BLOCK_ENTRIES - 96, None));
         deep.step(&Step::Publish(96, Some(5)));
     }
     deep.step(&Step::Shed(true));
@@ -427,7 +428,8 @@ fn what_is_due_leaves_block_by_block_at_once() {
     while !deep.wanted.is_empty() {
         deep.step(&Step::Read);
     }
-    assert_eq!(deep.queue.status().ready, 6 * 4000);
-    assert_eq!(deep.ready.len(), 6 * 4000, "each had its dead letter");
+    let left = 6 * (BLOCK_ENTRIES - 96);
+    assert_eq!(deep.queue.status().ready, left as u64);
+    assert_eq!(deep.ready.len(), left, "each had its dead letter");
     deep.drain();
 }

@@ -202,7 +202,9 @@ impl Disk {
         let page = wanted.page.as_ref();
         Read {
             messages: read,
-            page: page.map(|(priority, base, page)| (*priority, *base, self.page(page))),
+            page: page.map(|(priority, base, page)| {
+                (*priority, *base, Arc::clone(page), self.page(page))
+            }),
         }
     }
 

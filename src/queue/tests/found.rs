@@ -110,13 +110,13 @@ fn returns_are_told_in_any_order() {
 fn pages_are_read_where_the_log_goes_on() {
     type Change = fn(&mut Draft);
     let changes: [(Change, u64, u64); 3] = [
-        (|draft| draft.moved(QUEUE, 5, 4096, 1), 5, 4096),
+        (|draft| draft.moved(QUEUE, 5, 1024, 1), 5, 1024),
         (|draft| draft.returned(QUEUE, 5, 1), 6000, 5),
         (|draft| draft.settled(QUEUE, 5, 1), 5, 6),
     ];
     for (change, gone, there) in changes {
         let mut disk = Disk::default();
-        let names: Vec<String> = (0..4096).map(|number| format!("n{number}")).collect();
+        let names: Vec<String> = (0..1024).map(|number| format!("n{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         place(&mut disk, 0, &names, u64::MAX);
         let mut contents = disk.recover(1, None);
@@ -125,7 +125,7 @@ fn pages_are_read_where_the_log_goes_on() {
             contents.level_made(0).put_away(draft.at(page));
         }
         let away = contents.get(MessageId::new(0, 5)).is_none();
-        assert!(away && contents.ready() == 4096, "the block is away");
+        assert!(away && contents.ready() == 1024, "the block is away");
         disk.begin_checkpoint();
         disk.end_checkpoint(&contents);
         drop(contents);
