@@ -22,34 +22,34 @@ const TIDY_EVERY: usize = 65_536;
 
 /// One message.
 #[derive(Debug, Clone, Copy)]
-struct Found {
-    number: u64,
-    file: u32,
-    offset: u32,
-    size: u32,
-    count: u32,
+pub(super) struct Found {
+    pub number: u64,
+    pub file: u32,
+    pub offset: u32,
+    pub size: u32,
+    pub count: u32,
 }
 
 /// The messages of one priority.
 #[derive(Debug, Default)]
-struct FoundLevel {
-    messages: Vec<Found>,
+pub(super) struct FoundLevel {
+    pub messages: Vec<Found>,
     /// Tidied up to here.
     tidy: usize,
-    expiries: HashMap<u64, u64, foldhash::fast::RandomState>,
-    gone: Runs,
-    counts: HashMap<u64, u32, foldhash::fast::RandomState>,
+    pub expiries: HashMap<u64, u64, foldhash::fast::RandomState>,
+    pub gone: Runs,
+    pub counts: HashMap<u64, u32, foldhash::fast::RandomState>,
     /// Everything up to here has been delivered once; `None` when nothing has.
-    delivered: Option<u64>,
-    next: u64,
+    pub delivered: Option<u64>,
+    pub next: u64,
     /// Blocks of the index that lie in the file of pages.
-    away: Vec<AwayRow>,
+    pub away: Vec<AwayRow>,
     /// Messages that had been delivered although they stand behind that.
-    redelivered: Runs,
+    pub redelivered: Runs,
 }
 
 impl FoundLevel {
-    fn tidy(&mut self) {
+    pub fn tidy(&mut self) {
         // Of two tellings the later one stays: an older file may be gone.
         self.messages.sort_by_key(|found| found.number);
         self.messages.reverse();
@@ -75,7 +75,7 @@ impl FoundLevel {
 /// Everything that was found.
 #[derive(Debug, Default)]
 pub struct Replay {
-    queues: HashMap<u64, BTreeMap<u8, FoundLevel>, foldhash::fast::RandomState>,
+    pub(super) queues: HashMap<u64, BTreeMap<u8, FoundLevel>, foldhash::fast::RandomState>,
     last_queue: u64,
     /// What the rows of a checkpoint belong to.
     at: (u64, u8),

@@ -62,6 +62,9 @@ pub(super) const OWN_KINDS: u8 = 240;
 /// An entry without a payload, written at a clean stop for the sake of its mark.
 pub(super) const KIND_MARK: u8 = 240;
 
+/// What a repair puts in the place of octets that could not be read: zeros.
+pub(super) const KIND_LOST: u8 = 241;
+
 const MAGIC: &[u8; 8] = b"LeveretL";
 
 /// The name of the log's file number `number`.

@@ -23,4 +23,4 @@
 mod file;
 mod space;
 
-pub use file::{FILE, Freed, Pages};
+pub use file::{FILE, Freed, Pages, PagesRead};
