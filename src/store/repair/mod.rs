@@ -22,6 +22,8 @@ mod examine;
 mod mend;
 mod report;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

@@ -1,0 +1,4 @@
+//! Stores as the broker writes them, damaged, checked, repaired and started again.
+
+mod damage;
+mod store;
