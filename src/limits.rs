@@ -65,7 +65,7 @@ pub const READ_AHEAD_MESSAGES: usize = 4_096;
 pub const TABLES_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
 /// Octets of bodies in memory from which on those that lie in the log as well are let go of.
-pub const BODIES_SOFT: u64 = 24 * 1024 * 1024;
+pub const BODIES_SOFT: u64 = 16 * 1024 * 1024;
 
 /// Octets of queue indexes in memory from which on blocks go to the file of pages.
 pub const INDEX_SOFT: u64 = 12 * 1024 * 1024;
@@ -79,3 +79,6 @@ pub const CHECKPOINT_BYTES: u64 = 192 * 1024 * 1024;
 
 /// Octets of the log that wait to be written and synced before publishers are held up.
 pub const LOG_BUFFER: usize = 16 * 1024 * 1024;
+
+/// Transient messages go to files when bodies take more than this part of the memory limit.
+pub const SPILL_SHARE: u64 = 4;

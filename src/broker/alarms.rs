@@ -1,4 +1,5 @@
-//! The memory alarm: publishers are blocked while the process holds more than its budget.
+//! Alarms: publishers are blocked while the process holds more than its budget, or the disk has
+//! less free space than its own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -6,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Debug)]
 pub struct Alarms {
     memory: AtomicBool,
+    disk: AtomicBool,
     /// Octets of resident memory at which publishers stop; 0 stops them at once.
     memory_limit: AtomicU64,
 }
@@ -15,6 +17,7 @@ impl Alarms {
     pub fn new(memory_limit: u64) -> Self {
         Self {
             memory: AtomicBool::new(false),
+            disk: AtomicBool::new(false),
             memory_limit: AtomicU64::new(memory_limit),
         }
     }
@@ -22,9 +25,20 @@ impl Alarms {
     /// The reason to block publishers, as RabbitMQ words it.
     #[inline]
     pub fn reason(&self) -> Option<&'static str> {
-        self.memory
-            .load(Ordering::Relaxed)
-            .then_some("low on memory")
+        match (
+            self.memory.load(Ordering::Relaxed),
+            self.disk.load(Ordering::Relaxed),
+        ) {
+            (false, false) => None,
+            (true, false) => Some("low on memory"),
+            (false, true) => Some("low on disk"),
+            (true, true) => Some("low on memory & disk"),
+        }
+    }
+
+    /// Takes a measurement of the disk; true when the alarm was raised or cleared by it.
+    pub fn measure_disk(&self, low: bool) -> bool {
+        self.disk.swap(low, Ordering::Relaxed) != low
     }
 
     /// The limit in octets.

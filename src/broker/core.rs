@@ -146,19 +146,40 @@ impl Broker {
             return;
         }
         let limit = self.alarms.memory_limit();
-        match self.alarms.reason() {
-            Some(reason) => {
-                tracing::warn!(
-                    "memory resource limit alarm set. Memory used:{used} allowed:{limit}. \
-                     Publishers will be blocked until this alarm clears"
-                );
-                self.connections.post_all(&Event::Blocked(reason));
-            }
-            None => {
-                tracing::warn!("memory resource limit alarm cleared");
-                self.connections.post_all(&Event::Unblocked);
-            }
+        if used > limit {
+            tracing::warn!(
+                "memory resource limit alarm set. Memory used:{used} allowed:{limit}. Publishers \
+                 will be blocked until this alarm clears"
+            );
+        } else {
+            tracing::warn!("memory resource limit alarm cleared");
         }
+        self.tell_of_alarms();
+    }
+
+    /// Notes whether the disk has too little free space and tells every connection when that
+    /// changes.
+    pub fn check_disk(&self) {
+        let low = self.journal.log().is_some_and(|log| log.space_low());
+        if !self.alarms.measure_disk(low) {
+            return;
+        }
+        if low {
+            tracing::warn!(
+                "disk resource limit alarm set: the disk of the data folder is almost full. \
+                 Publishers will be blocked until this alarm clears"
+            );
+        } else {
+            tracing::warn!("disk resource limit alarm cleared");
+        }
+        self.tell_of_alarms();
+    }
+
+    fn tell_of_alarms(&self) {
+        self.connections.post_all(&match self.alarms.reason() {
+            Some(reason) => Event::Blocked(reason),
+            None => Event::Unblocked,
+        });
     }
 
     /// Closes a connection that has been silent for longer than its heartbeat, if it belongs to the

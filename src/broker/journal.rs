@@ -113,6 +113,23 @@ impl Journal {
         }
     }
 
+    /// Writes a chunk to the log for the sake of memory alone: nothing is said of its messages.
+    pub fn spill(&self, chunk: &Arc<Chunk>) {
+        let mut draft = Draft::default();
+        draft.set_chunk(chunk);
+        self.append(draft, None);
+    }
+
+    /// True when nothing becomes durable any more.
+    pub fn has_failed(&self) -> bool {
+        self.log.get().is_some_and(|log| log.failure().is_some())
+    }
+
+    /// True while the log has more to write than it should.
+    pub fn is_congested(&self) -> bool {
+        self.log.get().is_some_and(|log| log.is_congested())
+    }
+
     /// The ticket of the last entry; with it everything so far is durable.
     pub fn last_ticket(&self) -> u64 {
         self.log.get().map_or(0, |log| log.last_ticket())

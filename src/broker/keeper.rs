@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::cleaner::clean;
 use super::core::Broker;
 use super::shared_queue::SharedQueue;
-use crate::limits::{BODIES_SOFT, CHECKPOINT_BYTES, INDEX_SOFT, PAGES_PER_HOLD};
+use crate::limits::{BODIES_SOFT, CHECKPOINT_BYTES, INDEX_SOFT, PAGES_PER_HOLD, SPILL_SHARE};
 use crate::message::chunk::bytes_held;
 use crate::queue::block::index_bytes;
 use crate::queue::level::Shown;
@@ -42,13 +43,16 @@ struct Work {
     /// Where the last checkpoint was.
     last: Position,
     last_at: Instant,
-    /// Definitions up to here are in the snapshot.
+    /// Bodies were let go of at the last look.
     pressed: bool,
+    /// Octets of the log beyond twice what lives in it that may be kept.
+    young: u64,
 }
 
 impl Keeper {
-    /// Starts the thread; checkpoints go to `disk`.
-    pub fn start(broker: &Arc<Broker>, disk: Arc<dyn Disk>) -> std::io::Result<Self> {
+    /// Starts the thread; checkpoints go to `disk`. The log is kept below twice what lives in it
+    /// and `young` octets more.
+    pub fn start(broker: &Arc<Broker>, disk: Arc<dyn Disk>, young: u64) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let broker = Arc::downgrade(broker);
         let mut work = Work {
@@ -56,6 +60,7 @@ impl Keeper {
             last: Position::ZERO,
             last_at: Instant::now(),
             pressed: false,
+            young,
         };
         let thread = std::thread::Builder::new()
             .name("leveret-keeper".into())
@@ -84,12 +89,24 @@ impl Work {
                 return;
             };
             if let Err(error) = self.look(&broker, last) {
-                tracing::error!("memory and checkpoints: {error}");
-                self.last_at = Instant::now();
+                self.on_error(&broker, error);
             }
             if last {
                 return;
             }
+        }
+    }
+
+    /// A full disk may have room later. What else cannot be written or synced must not be gone on
+    /// without.
+    fn on_error(&mut self, broker: &Broker, error: StoreError) {
+        tracing::error!("memory and checkpoints: {error}");
+        self.last_at = Instant::now();
+        if matches!(error, StoreError::Io { .. })
+            && !error.is_full()
+            && let Some(log) = broker.journal.log()
+        {
+            log.give_up(error);
         }
     }
 
@@ -101,10 +118,16 @@ impl Work {
         if held > BODIES_SOFT {
             // Once is mostly enough; bodies that consumers are about to get go only if it is not.
             let all = std::mem::replace(&mut self.pressed, true);
-            each_durable(broker, |queue| {
-                queue.shed(all && held > 2 * BODIES_SOFT);
-                Ok(())
-            })?;
+            // What need not be written is, when it takes a large share of the memory.
+            let spill = held > broker.alarms.memory_limit() / SPILL_SHARE;
+            for vhost in broker.vhosts() {
+                for queue in vhost.all_queues() {
+                    if spill {
+                        spill_bodies(broker, &queue);
+                    }
+                    queue.shed(all && held > 2 * BODIES_SOFT);
+                }
+            }
         } else {
             self.pressed = false;
         }
@@ -113,11 +136,17 @@ impl Work {
         }
         let position = log.position();
         let grown = log_bytes(&log, self.last, position);
-        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY || grown >= CHECKPOINT_BYTES || last;
+        // Only a checkpoint lets files be used again.
+        let most = CHECKPOINT_BYTES.min(self.young / 8);
+        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY || grown >= most || last;
         if due && position != self.last {
             self.last_at = Instant::now();
             self.checkpoint(broker, &log)?;
             self.last_at = Instant::now();
+        }
+        if !last {
+            // What is emptied can be used again after a checkpoint, and more comes meanwhile.
+            clean(broker, &log, self.last, self.young / 2)?;
         }
         Ok(())
     }
@@ -175,6 +204,26 @@ fn each_durable(
         }
     }
     Ok(())
+}
+
+/// Sends transient messages' bodies to the log, unsynced, so that they can be let go of.
+fn spill_bodies(broker: &Broker, queue: &SharedQueue) {
+    let mut chunks = Vec::new();
+    queue.look(|machine| {
+        for (_, level) in machine.contents().levels() {
+            level.unwritten(&mut |chunk| {
+                if chunk.may_spill() {
+                    chunks.push(Arc::clone(chunk));
+                }
+            });
+        }
+    });
+    for chunk in chunks {
+        broker.journal.spill(&chunk);
+        while broker.journal.is_congested() && !broker.journal.has_failed() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// Puts blocks of a queue's index into the file of pages, as long as there are such.
@@ -256,8 +305,9 @@ fn write_queue(writer: &mut CheckpointWriter, queue: &SharedQueue) -> Result<(),
                 writer.message(row)?;
             }
             match more {
-                Some(next) => from = next,
-                None => break,
+                // What came since has entries behind the checkpoint's position.
+                Some(on) if on < next => from = on,
+                _ => break,
             }
         }
     }

@@ -5,6 +5,7 @@
 pub mod alarms;
 pub mod batch;
 pub mod bind;
+pub mod cleaner;
 pub mod connections;
 pub mod core;
 pub mod dead_letter;

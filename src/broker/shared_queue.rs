@@ -206,6 +206,13 @@ impl SharedQueue {
         }
     }
 
+    /// Works on the messages themselves, for the keeper; nobody is served.
+    pub(super) fn tend<R>(&self, work: impl FnOnce(&mut Contents) -> R) -> Option<R> {
+        self.locked_work(&mut Effects::default(), |queue, _| {
+            work(queue.contents_mut())
+        })
+    }
+
     /// Writes down at most `most` blocks of the index that nobody will want soon.
     pub(super) fn drafts(&self, most: usize) -> Vec<(u8, crate::queue::page::Draft)> {
         self.locked_work(&mut Effects::default(), |queue, _| queue.drafts(most))

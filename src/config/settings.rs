@@ -259,6 +259,10 @@ pub struct ResourceSettings {
     pub total_memory_available: Option<u64>,
     /// Publishers are blocked below it.
     pub disk_free_limit: DiskLimit,
+    /// Octets of a file of the commit log.
+    pub segment_bytes: u32,
+    /// Octets of the commit log beyond twice what lives in it.
+    pub young_bytes: u64,
 }
 
 /// How severe a log line must be.
@@ -340,6 +344,8 @@ impl Settings {
                 vm_memory_high_watermark: MemoryLimit::Absolute(0),
                 total_memory_available: None,
                 disk_free_limit: DiskLimit::Absolute(0),
+                segment_bytes: 64 * 1024 * 1024,
+                young_bytes: 1024 * 1024 * 1024,
             },
             log: LogSettings::default(),
             management: HttpListener::default(),

@@ -4,7 +4,7 @@
 //! when the last queue and the last delivery let go of it; a queue's index copies the survivors of
 //! mostly dead blocks out ([`crate::queue::block::Block::thin`]).
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::record::Record;
@@ -24,6 +24,8 @@ pub struct Chunk {
     data: Box<[u8]>,
     /// Where the same octets lie at rest, once they do.
     home: OnceLock<Home>,
+    /// It is on its way to a file although nobody asked for that: memory did.
+    spilled: AtomicBool,
 }
 
 impl Chunk {
@@ -34,6 +36,7 @@ impl Chunk {
         Arc::new(Self {
             data,
             home: OnceLock::new(),
+            spilled: AtomicBool::new(false),
         })
     }
 
@@ -42,6 +45,11 @@ impl Chunk {
         let chunk = Self::new(data);
         chunk.set_home(home);
         chunk
+    }
+
+    /// True for the first who wants to write it to a file to free memory; it has no home yet.
+    pub fn may_spill(&self) -> bool {
+        self.home.get().is_none() && !self.spilled.swap(true, Ordering::Relaxed)
     }
 
     /// Where its octets lie at rest; `None` while they are in memory only.

@@ -17,13 +17,17 @@ pub fn limit(resources: &ResourceSettings) -> u64 {
     match resources.vm_memory_high_watermark {
         MemoryLimit::Absolute(octets) => octets,
         MemoryLimit::Relative(share) => {
-            let total = resources
-                .total_memory_available
-                .unwrap_or_else(total_memory);
             // A share between 0 and 1 of a number far below 2^53.
-            (total as f64 * share) as u64
+            (available(resources) as f64 * share) as u64
         }
     }
+}
+
+/// The memory that counts as there, in octets.
+pub fn available(resources: &ResourceSettings) -> u64 {
+    resources
+        .total_memory_available
+        .unwrap_or_else(total_memory)
 }
 
 /// Memory of this machine, or of the control group that this process is held to.
@@ -56,6 +60,7 @@ pub async fn watch(broker: Arc<Broker>) {
                 bytes_held() + bytes_outside() + crate::queue::block::index_bytes() + connections;
             broker.check_memory(counted_memory(resident, idle, held));
         }
+        broker.check_disk();
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -41,7 +41,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let files = raise_file_limit();
     let broker = build_broker(settings);
     let session = session_options(settings)?;
-    let mut store = Store::open(&folder.path, &broker)?;
+    let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
     store.keep_definitions(&broker)?;
     let opened = open_listeners(&broker, settings, &session)?;

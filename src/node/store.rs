@@ -10,6 +10,7 @@ use crate::broker::Broker;
 use crate::broker::journal::{BATCH, DEFINITION};
 use crate::broker::keeper::{Keeper, wait_durable};
 use crate::broker::reader::Reader;
+use crate::config::{DiskLimit, ResourceSettings};
 use crate::definitions::{Definitions, Recovery};
 use crate::limits::LOG_BUFFER;
 use crate::message::Home;
@@ -36,7 +37,11 @@ pub struct Store {
 
 impl Store {
     /// Recovers what the folder holds and puts it into `broker`, which then keeps it there.
-    pub fn open(folder: &Path, broker: &Arc<Broker>) -> anyhow::Result<Self> {
+    pub fn open(
+        folder: &Path,
+        broker: &Arc<Broker>,
+        resources: &ResourceSettings,
+    ) -> anyhow::Result<Self> {
         let started = Instant::now();
         let log_folder = folder.join("log");
         std::fs::create_dir_all(&log_folder)
@@ -60,8 +65,10 @@ impl Store {
         let log = Log::open(
             Arc::new(disk),
             LogOptions {
+                segment_bytes: resources.segment_bytes,
                 buffer_bytes: LOG_BUFFER,
-                ..LogOptions::default()
+                // Files that are allocated ahead must not be what fills the disk.
+                reserve_bytes: free_limit(resources) + 3 * u64::from(resources.segment_bytes),
             },
             checkpoint.unwrap_or(Position::ZERO),
             &mut |done, total| {
@@ -109,7 +116,8 @@ impl Store {
             octets >> 20,
             started.elapsed().as_millis()
         );
-        let keeper = Keeper::start(broker, index).context("cannot start the keeper's thread")?;
+        let keeper = Keeper::start(broker, index, resources.young_bytes)
+            .context("cannot start the keeper's thread")?;
         Ok(Self {
             keeper,
             log,
@@ -131,6 +139,15 @@ impl Store {
         self.definitions.durable_to(self.log.durable());
         self.definitions.close();
         stopped.context("the store could not be closed")
+    }
+}
+
+/// Free octets of the disk below which publishers are blocked.
+fn free_limit(resources: &ResourceSettings) -> u64 {
+    match resources.disk_free_limit {
+        DiskLimit::Absolute(octets) => octets,
+        // A share of the memory; far below 2^53.
+        DiskLimit::Relative(share) => (super::memory::available(resources) as f64 * share) as u64,
     }
 }
 

@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::limits::BLOCK_ENTRIES;
 use crate::message::{Body, Chunk, Home};
 
+mod stored;
+
+pub(super) use stored::stored_bytes;
+
 /// Octets held by the indexes of all queues of the process.
 static HELD: AtomicI64 = AtomicI64::new(0);
 
@@ -107,11 +111,6 @@ impl Slot {
             self.source = Source::Gone;
         }
     }
-}
-
-/// What a stored message counts in its file: its body, and about as much around it as usual.
-pub(super) fn stored_bytes(size: u32) -> i64 {
-    i64::from(size) + 64
 }
 
 /// Records from here on are never copied out: a chunk of theirs holds hardly anything else, and
@@ -256,36 +255,16 @@ impl Block {
         self.append(message);
     }
 
-    /// Appends a ready message that lies in a file; the block must not be full.
-    pub fn push_stored(&mut self, home: &Home, message: Arriving) {
-        home.file.count_live(stored_bytes(message.size));
-        let near = |slot: &Slot| match &slot.source {
-            Source::Stored(known) if Arc::ptr_eq(&known.file, &home.file) => {
-                home.offset.checked_sub(known.offset)
-            }
-            _ => None,
-        };
-        let offset = match self.slots.last_mut() {
-            Some(slot) if near(slot).is_some() => {
-                slot.live += 1;
-                near(slot).unwrap_or(0)
-            }
-            _ => {
-                self.slots.push(Slot {
-                    source: Source::Stored(home.clone()),
-                    live: 1,
-                });
-                0
-            }
-        };
-        self.append(Arriving { offset, ..message });
-    }
-
     /// Leaves out numbers up to `number`: they were never used, or are settled.
     pub fn skip_to(&mut self, number: u64) {
         let Ok(span) = u32::try_from(number.saturating_sub(self.base)) else {
             return;
         };
+        if self.entries.is_empty() {
+            // It covers nothing yet: it may as well begin there.
+            self.base = self.base.max(number);
+            return;
+        }
         if span > self.span && self.positions.is_empty() {
             self.positions = (0..self.entries.len() as u16).collect();
         }
@@ -370,50 +349,6 @@ impl Block {
             .home(entry.offset)
     }
 
-    /// Gives message `number`, which lies in a file, the chunk that was read from there.
-    pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
-        let Some(index) = self.index(number) else {
-            return;
-        };
-        let (Some(entry), Some(read)) = (self.entries.get(index).copied(), chunk.home()) else {
-            return;
-        };
-        let Some(slot) = self.slots.get_mut(usize::from(entry.slot)) else {
-            return;
-        };
-        let Source::Stored(home) = &slot.source else {
-            return;
-        };
-        if entry.state() == State::Settled || !Arc::ptr_eq(&home.file, &read.file) {
-            return;
-        }
-        let Some(offset) = (home.offset + entry.offset).checked_sub(read.offset) else {
-            return;
-        };
-        slot.settle(entry.size);
-        let found = self.slots.iter().rposition(|s| s.source.is_chunk(chunk));
-        let free = || self.slots.iter().position(|s| s.live == 0);
-        let at = match found.or_else(free) {
-            Some(at) => at,
-            None => {
-                self.slots.push(Slot {
-                    source: Source::Gone,
-                    live: 0,
-                });
-                self.slots.len() - 1
-            }
-        };
-        if let Some(slot) = self.slots.get_mut(at) {
-            slot.source = Source::Held(Arc::clone(chunk));
-            slot.live += 1;
-        }
-        if let Some(entry) = self.entries.get_mut(index) {
-            entry.offset = offset;
-            // Live entries have a slot each at most, and others' slots are used again.
-            entry.slot = at as u16;
-        }
-    }
-
     /// Every live message in order.
     pub fn live_entries(&self) -> impl Iterator<Item = super::page::LiveEntry> {
         let live = (0..self.entries.len()).map(|index| self.base + u64::from(self.position(index)));
@@ -427,38 +362,6 @@ impl Block {
             self.touched = false;
         }
         untouched
-    }
-
-    /// Lets go of every chunk that lies in a file as well.
-    pub fn shed(&mut self) {
-        let mut shed = false;
-        let mut sizes = Vec::new();
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            let Some(home) = slot.source.held().and_then(|chunk| chunk.home()) else {
-                continue;
-            };
-            slot.source = Source::Stored(home.clone());
-            shed = true;
-            sizes.resize(at + 1, None);
-            if let Some(size) = sizes.last_mut() {
-                *size = Some(0i64);
-            }
-        }
-        if !shed {
-            return;
-        }
-        for entry in &self.entries {
-            if entry.state() != State::Settled
-                && let Some(Some(size)) = sizes.get_mut(usize::from(entry.slot))
-            {
-                *size += stored_bytes(entry.size);
-            }
-        }
-        for (slot, size) in self.slots.iter().zip(sizes) {
-            if let (Source::Stored(home), Some(size)) = (&slot.source, size) {
-                home.file.count_live(size);
-            }
-        }
     }
 
     /// The facts of message `number`, unless it is settled.

@@ -436,8 +436,16 @@ impl<P: Port> Consumers<P> {
         stage.staged.cost < turn.room
     }
 
-    /// The turn comes to nothing: what it took from the channel's limit goes back.
+    /// The turn comes to nothing: what it took from the channel's limit goes back, and it is its
+    /// consumer's turn again.
     pub fn decline(&mut self, turn: Turn) {
+        if let Some(line) = self
+            .lines
+            .first_mut()
+            .filter(|line| line.keys.back() == Some(&turn.key))
+        {
+            line.keys.rotate_right(1);
+        }
         if let Some(consumer) = self.all.get(turn.key) {
             consumer.port.return_channel_credit(turn.no_ack);
         }

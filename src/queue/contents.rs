@@ -190,24 +190,19 @@ impl Contents {
         ids
     }
 
-    /// A block that the head or a due message waits for.
-    pub fn missing(&mut self, now: u64) -> Option<(u8, u64, Arc<StoredPage>)> {
-        let levels = self
-            .higher
-            .iter_mut()
-            .rev()
-            .map(|(priority, level)| (*priority, level))
-            .chain(std::iter::once((0, &mut self.base)));
-        for (priority, level) in levels {
-            if let Some((base, page)) = level.missing(now) {
-                return Some((priority, base, page));
-            }
-            if level.ready() > 0 && now == 0 {
-                // The head is here.
-                return None;
-            }
-        }
-        None
+    /// The block that the head waits for, if it is away.
+    pub fn missing(&mut self) -> Option<(u8, u64, Arc<StoredPage>)> {
+        let priority = self.head()?.priority();
+        let (base, page) = self.level_mut(priority)?.missing()?;
+        Some((priority, base, page))
+    }
+
+    /// A block that is away and has a message that is due at `now`.
+    pub fn due_away(&self, now: u64) -> Option<(u8, u64, Arc<StoredPage>)> {
+        self.levels().find_map(|(priority, level)| {
+            let (base, page) = level.due_away(now)?;
+            Some((priority, base, page))
+        })
     }
 
     /// Gives a message the chunk that was read for it.
@@ -290,6 +285,13 @@ impl Contents {
             }
         }
         ids
+    }
+
+    /// When the next message may be due: see [`Level::next_expiry`].
+    pub fn next_expiry(&self, now: u64, away: u64) -> u64 {
+        let levels = self.levels();
+        let next = levels.map(|(_, level)| level.next_expiry(now, away)).min();
+        next.unwrap_or(u64::MAX)
     }
 
     /// When the next message may be due; `u64::MAX` when none expires.

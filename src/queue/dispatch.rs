@@ -73,23 +73,32 @@ impl<P: Port> Queue<P> {
         self.consumers.flush();
     }
 
-    /// Asks for what leaves next, unless that is being read already.
+    /// Asks for what leaves next, unless something is being read already.
     pub(super) fn want(&mut self, effects: &mut Effects) {
-        self.want_due(0, effects);
-    }
-
-    /// As [`Self::want`], and for blocks with messages that are due at `now`.
-    pub(super) fn want_due(&mut self, now: u64, effects: &mut Effects) {
         if self.reading {
             return;
         }
-        let page = self.contents.missing(now);
+        let page = self.contents.missing();
         let messages = match page {
             Some(_) => Vec::new(),
             None => self.contents.wanted(READ_AHEAD, READ_AHEAD_MESSAGES),
         };
         if page.is_some() || !messages.is_empty() {
             self.reading = true;
+            effects.wanted = Some(Wanted { messages, page });
+        }
+    }
+
+    /// Asks for a block with messages that are due, unless something is being read already: once it
+    /// is back they leave.
+    pub(super) fn want_due(&mut self, now: u64, effects: &mut Effects) {
+        if !self.expiring || self.reading {
+            return;
+        }
+        let page = self.contents.due_away(now);
+        if page.is_some() {
+            self.reading = true;
+            let messages = Vec::new();
             effects.wanted = Some(Wanted { messages, page });
         }
     }
@@ -112,6 +121,8 @@ impl<P: Port> Queue<P> {
         }
         self.trim(effects);
         self.dispatch(now, effects);
+        // One block after the other, as long as some are due.
+        self.want_due(now, effects);
         true
     }
 }

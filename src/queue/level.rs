@@ -270,6 +270,22 @@ impl Level {
         None
     }
 
+    /// Shows the chunks that lie in memory only.
+    pub fn unwritten(&self, visit: &mut dyn FnMut(&Arc<Chunk>)) {
+        for block in self.blocks.iter().filter_map(Place::here) {
+            block.unwritten(visit);
+        }
+    }
+
+    /// Says where a message lies now: see [`Block::relocate`].
+    pub fn relocate(&mut self, number: u64, from: u32, to: &Home) {
+        if let Some(index) = self.block_index(number)
+            && let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut)
+        {
+            block.relocate(number, from, to);
+        }
+    }
+
     /// Gives a message the chunk that was read for it.
     pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
         if let Some(index) = self.block_index(number)
@@ -395,19 +411,23 @@ impl Level {
         self.blocks.push_back(Place::Away(away));
     }
 
-    /// The block that the head, or a due message, waits for, if it is away.
-    pub fn missing(&mut self, now: u64) -> Option<(u64, Arc<StoredPage>)> {
-        let head = self.head();
-        let wanted = |place: &Place| match place {
-            Place::Away(away) if head == Some(away.first) || away.earliest_expiry <= now => {
+    /// The block that the head waits for, if it is away.
+    pub fn missing(&mut self) -> Option<(u64, Arc<StoredPage>)> {
+        let head = self.head()?;
+        match self.blocks.get(self.block_index(head)?)? {
+            Place::Away(away) => Some((away.base, Arc::clone(&away.page))),
+            Place::Here(_) => None,
+        }
+    }
+
+    /// The first block that is away and has a message that is due at `now`.
+    pub fn due_away(&self, now: u64) -> Option<(u64, Arc<StoredPage>)> {
+        self.blocks.iter().find_map(|place| match place {
+            Place::Away(away) if away.earliest_expiry <= now => {
                 Some((away.base, Arc::clone(&away.page)))
             }
             _ => None,
-        };
-        let first = head.and_then(|number| self.blocks.get(self.block_index(number)?));
-        first
-            .and_then(wanted)
-            .or_else(|| self.blocks.iter().find_map(wanted))
+        })
     }
 
     /// Brings a block back that was read; false if the octets are not that.
@@ -667,6 +687,16 @@ impl Level {
             }
             block.due(now, most, out);
         }
+    }
+
+    /// When the next message is due, or may be; for blocks that are away and due already, `away` is
+    /// when they are looked for again.
+    pub fn next_expiry(&self, now: u64, away: u64) -> u64 {
+        let due = |place: &Place| match place {
+            Place::Away(block) if block.earliest_expiry <= now => away,
+            place => place.earliest_expiry(),
+        };
+        self.blocks.iter().map(due).min().unwrap_or(u64::MAX)
     }
 
     /// The earliest expiry of any block.

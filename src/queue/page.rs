@@ -98,7 +98,8 @@ impl Draft {
     }
 }
 
-/// Writes a block down; `None` unless all of its messages are ready and lie in files.
+/// Writes a block down; `None` unless all of its messages are ready, known to the
+/// log and lie in files.
 pub fn draft(block: &Block) -> Option<Draft> {
     if block.live() == 0 || block.live() != block.ready() {
         return None;
@@ -107,7 +108,8 @@ pub fn draft(block: &Block) -> Option<Draft> {
     let (mut entries, mut expiries, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bytes, mut first) = (0, None);
     for (number, meta, home) in block.live_entries() {
-        let home = home?;
+        // What the log does not know must not come back with a checkpoint.
+        let home = home.filter(|_| meta.logged)?;
         let file = files
             .iter()
             .position(|(file, _)| Arc::ptr_eq(file, &home.file));

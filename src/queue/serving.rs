@@ -268,15 +268,13 @@ impl<P: Port> Queue<P> {
     /// call, `effects.wake_at` for one later.
     pub fn tick(&mut self, now: u64, effects: &mut Effects) {
         self.expire(now, effects);
-        self.wake_at = self.contents.earliest_expiry();
-        if self.wake_at <= now {
-            // Due messages in a block that is away: bringing it back lets them go.
-            self.want_due(now, effects);
-            self.wake_at = now + AWAY_EVERY_MS;
-        }
+        self.wake_at = self.next_expiry(now);
         effects.wake(self.wake_at);
         // What stood behind the expired may be wanted.
         self.dispatch(now, effects);
+        self.want_due(now, effects);
+        // What was with consumers before a restart waits since.
+        self.trim(effects);
     }
 
     /// Drops what is due, and asks for a wake-up only when an earlier one than known is needed.
@@ -288,11 +286,18 @@ impl<P: Port> Queue<P> {
                 self.drop_message(id, DeadReason::Expired, effects);
             }
         }
-        let earliest = self.contents.earliest_expiry();
+        let earliest = self.next_expiry(now);
         if earliest < self.wake_at && earliest > now {
             self.wake_at = earliest;
             effects.wake(earliest);
         }
+    }
+
+    /// When the queue has to be looked at again. What is due and away leaves when it is back, and if
+    /// it cannot be had now, is asked for again.
+    fn next_expiry(&self, now: u64) -> u64 {
+        let again = now.saturating_add(AWAY_EVERY_MS);
+        self.contents.next_expiry(now, again)
     }
 
     /// The head, after what expired before it has left, of which `most` may go in this call;
@@ -381,7 +386,13 @@ impl<P: Port> Queue<P> {
         &self.contents
     }
 
-    /// Takes over messages that the store has found.
+    /// The messages, for whoever moves their bodies.
+    pub fn contents_mut(&mut self) -> &mut Contents {
+        &mut self.contents
+    }
+
+    /// Takes over messages that the store has found; [`Self::tick`] then drops what is too much or too
+    /// old.
     pub fn restore(&mut self, contents: Contents) {
         self.expiring |= contents.earliest_expiry() != u64::MAX;
         self.contents = contents;

@@ -48,7 +48,7 @@ impl Default for Draft {
 impl Draft {
     /// True when nothing is to be logged.
     pub fn is_empty(&self) -> bool {
-        self.head.len() == HEAD
+        self.head.len() == HEAD && self.chunk.is_none()
     }
 
     /// The records that the places refer to.

@@ -2,8 +2,9 @@
 //!
 //! Entries are read in their order, which is not quite the order in which things happened: two
 //! publishers of one queue may have written in the other order than they got their numbers. So
-//! everything is gathered first and sorted by number at the end. An entry may be told twice, and
-//! a fact that a checkpoint knows already changes nothing.
+//! everything is gathered first and sorted by number at the end, and no order of the entries
+//! changes the outcome: a message may even be gone, or at the end of its queue, before it came. An
+//! entry may be told twice, and a fact that a checkpoint knows already changes nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::queue::page::{self, Away};
 use crate::queue::runs::Runs;
 use crate::queue::{Arriving, Contents, MessageId};
 
-/// Messages that are gathered before those that are gone are taken out again.
+/// At least so many messages are gathered before those that are gone are taken out again, and at
+/// least as many as were left the last time: each is looked at a few times only, however many stay.
 const TIDY_EVERY: usize = 65_536;
 
 /// One message.
@@ -30,6 +32,13 @@ pub(super) struct Found {
     pub count: u32,
 }
 
+/// Where a message went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Move {
+    pub to: u64,
+    pub count: u32,
+}
+
 /// The messages of one priority.
 #[derive(Debug, Default)]
 pub(super) struct FoundLevel {
@@ -38,9 +47,13 @@ pub(super) struct FoundLevel {
     tidy: usize,
     pub expiries: HashMap<u64, u64, foldhash::fast::RandomState>,
     pub gone: Runs,
-    pub counts: HashMap<u64, u32, foldhash::fast::RandomState>,
+    pub counts: BTreeMap<u64, u32>,
+    /// By the number that a message left.
+    pub moves: BTreeMap<u64, Move>,
     /// Everything up to here has been delivered once; `None` when nothing has.
     pub delivered: Option<u64>,
+    /// Above every number that was met, even of messages that were not: a stop may have lost them,
+    /// and what is told of them must not become true of others.
     pub next: u64,
     /// Blocks of the index that lie in the file of pages.
     pub away: Vec<AwayRow>,
@@ -49,12 +62,53 @@ pub(super) struct FoundLevel {
 }
 
 impl FoundLevel {
+    fn meet(&mut self, number: u64) {
+        self.next = self.next.max(number.saturating_add(1));
+    }
+
+    /// Gives messages that were moved the numbers they have now.
+    fn follow_moves(&mut self) {
+        if self.moves.is_empty() {
+            return;
+        }
+        for found in &mut self.messages {
+            while let Some(step) = self.moves.get(&found.number) {
+                if let Some(expires_at) = self.expiries.get(&found.number).copied() {
+                    self.expiries.insert(step.to, expires_at);
+                }
+                found.number = step.to;
+                found.count = step.count;
+            }
+        }
+    }
+
+    /// Forgets the moves of messages that are gone: the numbers they left are gone as well. Moves
+    /// lead to higher numbers, so that the last step of a way is looked at first.
+    fn forget_moves(&mut self) {
+        let gone = &mut self.gone;
+        let steps = self.moves.iter().rev();
+        let ended: Vec<u64> = steps
+            .filter(|(from, step)| gone.contains(step.to) && gone.insert(**from))
+            .map(|(from, _)| *from)
+            .collect();
+        for from in ended {
+            self.moves.remove(&from);
+        }
+    }
+
     pub fn tidy(&mut self) {
+        self.follow_moves();
         // Of two tellings the later one stays: an older file may be gone.
         self.messages.sort_by_key(|found| found.number);
-        self.messages.reverse();
-        self.messages.dedup_by_key(|found| found.number);
-        self.messages.reverse();
+        self.messages.dedup_by(|later, kept| {
+            let same = later.number == kept.number;
+            if same {
+                let count = kept.count.max(later.count);
+                *kept = Found { count, ..*later };
+            }
+            same
+        });
+        self.forget_moves();
         let gone = &self.gone;
         self.messages.retain(|found| !gone.contains(found.number));
         self.tidy = self.messages.len();
@@ -64,9 +118,9 @@ impl FoundLevel {
         if expires_at != u64::MAX {
             self.expiries.insert(found.number, expires_at);
         }
-        self.next = self.next.max(found.number + 1);
+        self.meet(found.number);
         self.messages.push(found);
-        if self.messages.len() >= self.tidy + TIDY_EVERY {
+        if self.messages.len() - self.tidy >= self.tidy.max(TIDY_EVERY) {
             self.tidy();
         }
     }
@@ -149,29 +203,38 @@ impl Replay {
             Fact::Settled { queue, first, len } => {
                 let id = MessageId::from_raw(first);
                 let (first, level) = (id.number(), self.level(queue, id));
-                level
-                    .gone
-                    .insert_run(first, first.saturating_add(len - len.min(1)));
-                level.next = level.next.max(first.saturating_add(len));
+                if let Some(more) = len.checked_sub(1) {
+                    let last = first.saturating_add(more);
+                    level.gone.insert_run(first, last);
+                    level.meet(last);
+                }
             }
             Fact::Returned { queue, id, count } => {
                 let id = MessageId::from_raw(id);
-                self.level(queue, id).counts.insert(id.number(), count);
+                let level = self.level(queue, id);
+                level.meet(id.number());
+                let known = level.counts.entry(id.number()).or_insert(count);
+                *known = count.max(*known);
             }
             Fact::Moved {
                 queue,
                 from,
                 to,
                 count,
-            } => self.relocate(
-                queue,
-                MessageId::from_raw(from),
-                MessageId::from_raw(to),
-                count,
-            ),
+            } => {
+                let (from, to) = (MessageId::from_raw(from), MessageId::from_raw(to));
+                let level = self.level(queue, from);
+                level.meet(to.number());
+                // Ways lead upwards; whatever else is told here would lead in circles.
+                if from < to && !level.gone.contains(from.number()) {
+                    let to = to.number();
+                    level.moves.insert(from.number(), Move { to, count });
+                }
+            }
             Fact::Delivered { queue, up_to } => {
                 let id = MessageId::from_raw(up_to);
                 let level = self.level(queue, id);
+                level.meet(id.number());
                 level.delivered = level.delivered.max(Some(id.number()));
             }
         }
@@ -184,27 +247,6 @@ impl Replay {
             .or_default()
             .entry(id.priority())
             .or_default()
-    }
-
-    fn relocate(&mut self, queue: u64, from: MessageId, to: MessageId, count: u32) {
-        let level = self.level(queue, from);
-        let old = level
-            .messages
-            .iter()
-            .rposition(|found| found.number == from.number());
-        if let Some(found) = old.and_then(|at| level.messages.get(at)).copied() {
-            let moved = Found {
-                number: to.number(),
-                count,
-                ..found
-            };
-            let expires_at = level.expiries.get(&from.number()).copied();
-            level.add(moved, expires_at.unwrap_or(u64::MAX));
-            level.counts.insert(to.number(), count);
-            // It came back: it has been delivered.
-            level.delivered = level.delivered.max(Some(from.number()));
-        }
-        level.gone.insert_run(from.number(), from.number());
     }
 
     /// The highest id of a queue that was met.
@@ -285,14 +327,12 @@ impl FoundLevel {
         let end = row.base + u64::from(row.span);
         self.gone.meets(row.base, end)
             || self.delivered.is_some_and(|last| row.base <= last)
-            || self
-                .counts
-                .keys()
-                .any(|number| (row.base..end).contains(number))
+            || self.moves.range(row.base..end).next().is_some()
+            || self.counts.range(row.base..end).next().is_some()
     }
 
     fn build(mut self, level: &mut Level, places: &Places<'_>) -> Result<(), StoreError> {
-        let mut kept = Vec::new();
+        let (mut kept, mut paged) = (Vec::new(), Vec::new());
         for row in std::mem::take(&mut self.away) {
             let away = places.away(&row)?;
             if !self.concerns(&row) {
@@ -324,13 +364,15 @@ impl FoundLevel {
                     size: row.size,
                     count: row.count,
                 };
-                // What the log tells of the same message is as good.
-                self.messages.insert(0, found);
+                paged.push(found);
                 if row.expires_at != u64::MAX {
                     self.expiries.insert(number, row.expires_at);
                 }
             }
         }
+        // What the log tells of the same message comes later, and is as good.
+        paged.append(&mut self.messages);
+        self.messages = paged;
         self.tidy();
         let mut kept = kept.into_iter().peekable();
         for message in &self.messages {
@@ -349,7 +391,8 @@ impl FoundLevel {
                 logged: true,
             };
             level.restore(number, &home, arriving);
-            let count = self.counts.get(&number).copied().unwrap_or(message.count);
+            let returned = self.counts.get(&number).copied().unwrap_or(0);
+            let count = message.count.max(returned);
             let delivered = self.delivered.is_some_and(|last| number <= last)
                 || self.redelivered.contains(number);
             if delivered || count > 0 {

@@ -12,6 +12,7 @@ fn inc(n: u32) -> Incoming {
         priority: 0,
         ttl_ms: u64::MAX,
         publish: n,
+        persistent: false,
         forced: false,
     }
 }

@@ -196,12 +196,13 @@ impl Stage {
                 priority: 0,
                 ttl_ms: ttl.unwrap_or(u64::MAX),
                 publish: 7,
+                persistent: false,
                 forced: false,
             };
             batch.push(queue, message);
         }
         let mut refusals = Refusals::default();
-        batch.flush(&self.broker, unix_ms(), &mut refusals);
+        batch.flush(&self.broker, unix_ms(), &mut refusals, None);
         (route.queues.len(), !refusals.refused.is_empty())
     }
 

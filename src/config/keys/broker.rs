@@ -9,6 +9,14 @@ use crate::config::value::{
 const NAME: &str = "a text of 1 to 255 bytes";
 const BYTES: &str = "a size in bytes (units: k, KiB, KB, M, MiB, MB, G, GiB, GB)";
 
+const SEGMENT: &str =
+    "a size in bytes from 1 MiB to 1 GiB (units: k, KiB, KB, M, MiB, MB, G, GiB, GB)";
+
+fn segment(text: &str) -> Option<u32> {
+    let octets = u32::try_from(size(text)?).ok()?;
+    (1 << 20..=1 << 30).contains(&octets).then_some(octets)
+}
+
 pub const KEYS: &[Key] = &[
     Key::new(
         "data_dir",
@@ -165,8 +173,7 @@ pub const KEYS: &[Key] = &[
                 Some(DiskLimit::Absolute(size(v)?)),
             )
         },
-    )
-    .later("the store"),
+    ),
     Key::new(
         "disk_free_limit.relative",
         Unset,
@@ -176,6 +183,21 @@ pub const KEYS: &[Key] = &[
             let limit = DiskLimit::Relative(fraction(v, 0.0, 100.0)?);
             put(&mut s.resources.disk_free_limit, Some(limit))
         },
-    )
-    .later("the store"),
+    ),
+    Key::new(
+        "store.segment_size",
+        Value("64MiB"),
+        SEGMENT,
+        "The size of a file of the commit log. A message that does not fit one gets a file of its \
+         own.",
+        |s, _, v| put(&mut s.resources.segment_bytes, segment(v)),
+    ),
+    Key::new(
+        "store.young_size",
+        Value("1GiB"),
+        BYTES,
+        "The commit log may take twice the size of the messages in it and this much more; beyond \
+         it, files that are mostly dead are emptied and used again.",
+        |s, _, v| put(&mut s.resources.young_bytes, size(v)),
+    ),
 ];

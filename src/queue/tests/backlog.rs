@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::outlet::{Connection, Outlet, Seen, read_name, write_named};
+use super::outlet::{Connection, Outlet, Seen, arriving, read_name, write_named};
 use crate::message::Chunk;
 use crate::queue::settle::{SettleRun, Settlement};
 use crate::queue::{
@@ -58,7 +57,7 @@ impl Backlog {
             prefetch,
             ..ConsumerSpec::default()
         };
-        let mut queue = Queue::new(QueueArguments::default(), 0);
+        let mut queue = Queue::new(QueueArguments::default(), false, 0);
         let mut effects = Effects::default();
         queue.add_consumer(outlet.key, spec, outlet.clone(), 0, &mut effects);
         Self {
@@ -97,6 +96,7 @@ impl Backlog {
                     priority: 0,
                     ttl_ms: u64::MAX,
                     publish: at as u32,
+                    persistent: false,
                     forced: false,
                 }
             })
@@ -212,7 +212,7 @@ proptest! {
             for (offset, size, number) in places {
                 // Every seventh expires, each at a time of its own.
                 let expires_at = if number % 7 == 0 { number } else { u64::MAX };
-                ids.push(contents.push(0, &chunk, offset, size, expires_at));
+                ids.push(contents.push(0, &chunk, arriving(offset, size, expires_at)));
             }
         }
         for id in &ids[..delivered] {
@@ -221,7 +221,7 @@ proptest! {
         }
         let mut back = BTreeSet::new();
         for number in order.iter().filter(|n| **n < delivered as u64).take(returned) {
-            prop_assert!(contents.give_back(ids[*number as usize], true, true, false));
+            prop_assert!(contents.give_back(ids[*number as usize], true, true));
             back.insert(*number);
         }
         let mut left: BTreeSet<u64> = order.iter().copied().collect();
@@ -231,8 +231,9 @@ proptest! {
                 // New messages come in between: that is when old blocks are looked at.
                 push_and_settle(&mut contents);
             }
-            prop_assert!(contents.settle(ids[*number as usize]));
-            prop_assert!(!contents.settle(ids[*number as usize]), "settled twice");
+            prop_assert!(contents.settle(ids[*number as usize]).is_some());
+            let again = contents.settle(ids[*number as usize]);
+            prop_assert!(again.is_none(), "settled twice");
             left.remove(number);
         }
         check_left(&contents, &ids, &left, &back);
@@ -244,7 +245,8 @@ fn check_left(contents: &Contents, ids: &[MessageId], left: &BTreeSet<u64>, back
     for (number, id) in (0u64..).zip(ids) {
         let found = contents.get(*id);
         assert_eq!(found.is_some(), left.contains(&number), "{number}");
-        let Some((chunk, meta)) = found else { continue };
+        let Some(meta) = found else { continue };
+        let chunk = contents.chunk(*id).unwrap();
         assert_eq!(read_name(chunk, meta.offset), number.to_string());
         assert_eq!(meta.size as usize, size_of_message(number));
         assert_eq!(meta.redelivered, back.contains(&number));
@@ -259,7 +261,7 @@ fn push_and_settle(contents: &mut Contents) {
     let offset = write_named(&mut data, "passing", 10);
     let chunk = Chunk::new(data);
     for _ in 0..10_000 {
-        let id = contents.push(0, &Arc::clone(&chunk), offset, 10, u64::MAX);
-        assert!(contents.settle(id));
+        let id = contents.push(0, &chunk, arriving(offset, 10, u64::MAX));
+        assert!(contents.settle(id).is_some());
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::disk::Disk;
 use super::invariants::Ledger;
 use super::model::{Consumer, Model, Place, Published};
 use super::outlet::{Connection, Given, Outlet, Seen, read_name, write_named};
@@ -11,32 +12,41 @@ use crate::message::Chunk;
 use crate::queue::settle::{SettleRun, Settlement};
 use crate::queue::{
     ConsumerKey, ConsumerSpec, Effects, Incoming, MessageId, Overflow, Queue, QueueArguments,
-    QueueKind,
+    QueueKind, Wanted,
 };
 
 /// Connections that consumers are spread over.
 pub const CONNECTIONS: usize = 3;
 
 pub struct Harness {
-    queue: Queue<Outlet>,
+    pub(super) queue: Queue<Outlet>,
     pub model: Model,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     pub connections: Vec<Rc<Connection>>,
     /// What is out, in the order it went: message, id, to whom.
-    out: Vec<(String, MessageId, Option<u64>)>,
-    held: Vec<(String, MessageId)>,
+    pub(super) out: Vec<(String, MessageId, Option<u64>)>,
+    pub(super) held: Vec<(String, MessageId)>,
+    pub(super) durable: bool,
+    /// What the log was told, and where bodies lie.
+    pub(super) disk: Disk,
+    /// What the queue has asked to be read.
+    pub(super) wanted: Vec<Wanted>,
     priorities: BTreeMap<String, u8>,
     names: u64,
     keys: u64,
     /// When the queue will be visited, as far as it has asked for it.
-    alarm: u64,
+    pub(super) alarm: u64,
 }
 
 impl Harness {
-    pub fn new(settings: QueueArguments) -> Self {
+    pub fn new(settings: QueueArguments, durable: bool) -> Self {
+        let model = Model::new(settings.clone(), CONNECTIONS);
         Self {
-            queue: Queue::new(settings.clone(), 0),
-            model: Model::new(settings, CONNECTIONS),
+            queue: Queue::new(settings, durable, model.now),
+            model,
+            durable,
+            disk: Disk::default(),
+            wanted: Vec::new(),
             ledger: Ledger::default(),
             connections: (0..CONNECTIONS as u64).map(Connection::new).collect(),
             out: Vec::new(),
@@ -73,14 +83,15 @@ impl Harness {
                 priority: message.priority,
                 ttl_ms: message.ttl_ms,
                 publish,
+                persistent: message.persistent,
                 forced: message.forced,
             })
             .collect();
         let mut effects = Effects::default();
         let room = self.queue.has_room(&incoming);
         let now = self.model.now;
-        self.queue
-            .enqueue(&Chunk::new(data), &incoming, now, &mut effects);
+        let chunk = Chunk::new(data);
+        self.queue.enqueue(&chunk, &incoming, now, &mut effects);
         assert!(!room || effects.refused.is_empty(), "has_room was wrong");
         let settings = &self.model.settings;
         for (message, number) in batch.iter().zip(0..) {
@@ -100,6 +111,7 @@ impl Harness {
                 .accept(&message.name, priority, now.saturating_add(ttl));
         }
         self.model.publish(batch);
+        self.note_batch(&mut effects, &incoming, &chunk);
         self.compare(effects);
     }
 
@@ -183,9 +195,16 @@ impl Harness {
     }
 
     pub fn get(&mut self, no_ack: bool) {
-        let mut effects = Effects::default();
         let now = self.model.now;
-        let taken = self.queue.get(no_ack, now, &mut effects);
+        let mut effects = Effects::default();
+        let mut taken = self.queue.get(no_ack, now, &mut effects);
+        while let Some(wanted) = effects.wanted.take() {
+            assert!(taken.is_none());
+            assert!(self.model.head_is_away(), "read for nothing");
+            self.compare(std::mem::take(&mut effects));
+            self.fetch(&wanted, 0);
+            taken = self.queue.get(no_ack, now, &mut effects);
+        }
         let expected = self.model.get(no_ack);
         assert_eq!(taken.is_some(), expected.is_some());
         if let (Some(taken), Some(expected)) = (taken, expected) {
@@ -203,10 +222,11 @@ impl Harness {
     }
 
     pub fn purge(&mut self) {
-        assert_eq!(self.queue.purge(), self.model.purge());
+        let mut effects = Effects::default();
+        assert_eq!(self.queue.purge(&mut effects), self.model.purge());
         let model = &self.model;
         self.ledger.left_unseen(|name| model.has(name));
-        self.compare(Effects::default());
+        self.compare(effects);
     }
 
     pub fn tick(&mut self) {
@@ -216,7 +236,7 @@ impl Harness {
         }
         let mut effects = Effects::default();
         self.queue.tick(now, &mut effects);
-        self.model.tick();
+        self.model.visit();
         self.compare(effects);
     }
 
@@ -242,6 +262,7 @@ impl Harness {
             return;
         }
         let (name, id) = self.held.remove(at % self.held.len());
+        self.note_buried(id);
         self.queue.buried(id);
         self.model.buried(&name);
         self.ledger.left(&name);
@@ -262,6 +283,9 @@ impl Harness {
         }
         self.consume(true, 0, 0, 0);
         self.settle(0, usize::MAX / 2, Settlement::Ack);
+        while !self.wanted.is_empty() {
+            self.read(0, 1 << 20);
+        }
         while !self.held.is_empty() {
             self.bury(0);
         }
@@ -272,7 +296,8 @@ impl Harness {
     }
 
     /// Compares what both did, and enters it into the ledger.
-    fn compare(&mut self, effects: Effects) {
+    pub(super) fn compare(&mut self, mut effects: Effects) {
+        self.note(&mut effects);
         let expected = std::mem::take(&mut self.model.expected);
         let mut given: Vec<Given> = Vec::new();
         for (at, connection) in self.connections.iter().enumerate() {
@@ -296,6 +321,11 @@ impl Harness {
             given.extend(got);
         }
         assert_eq!(effects.refused, expected.refused);
+        let reading = !self.wanted.is_empty();
+        assert!(
+            reading || !expected.waits,
+            "nobody reads what is waited for"
+        );
         self.compare_dead(&effects, expected.dead);
         self.enter(&given, &effects);
         self.alarm = self.alarm.min(effects.wake_at.unwrap_or(u64::MAX));
@@ -307,7 +337,7 @@ impl Harness {
         let level = |name: &str| self.priorities.get(name).copied().unwrap_or(0);
         let dead = effects.dead.iter();
         let mut dead: Vec<_> = dead
-            .map(|dead| (read_name(&dead.chunk, dead.offset), dead.reason.name()))
+            .map(|dead| (self.disk.name_of(&dead.body), dead.reason.name()))
             .collect();
         dead.sort_by_key(|(name, _)| level(name));
         expected.sort_by_key(|(name, _)| level(name));
@@ -331,7 +361,7 @@ impl Harness {
             assert!(within, "prefetch of consumer {key} exceeded");
         }
         for dead in &effects.dead {
-            let name = read_name(&dead.chunk, dead.offset);
+            let name = self.disk.name_of(&dead.body);
             if let Some(id) = dead.held {
                 self.ledger.held(&name);
                 self.held.push((name, id));

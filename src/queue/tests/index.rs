@@ -3,9 +3,9 @@
 //! The count of its octets is the process's; other tests add some hundreds of kilobytes to it at
 //! any moment, so that these use far more and allow for that.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use super::outlet::write_named;
+use super::outlet::{arriving, write_named};
 use crate::message::Chunk;
 use crate::queue::Contents;
 use crate::queue::block::index_bytes;
@@ -23,7 +23,7 @@ fn fill(contents: &mut Contents, expires_at: u64) {
     let offset = write_named(&mut data, "m", 1);
     let chunk = Chunk::new(data);
     for _ in 0..MESSAGES {
-        contents.push(0, &Arc::clone(&chunk), offset, 1, expires_at);
+        contents.push(0, &chunk, arriving(offset, 1, expires_at));
     }
 }
 

@@ -89,6 +89,15 @@ impl Ledger {
         self.entry(name).fate = Fate::Held;
     }
 
+    /// Everybody who had some has gone: what is not gone waits.
+    pub fn restarted(&mut self) {
+        for entry in self.accepted.values_mut() {
+            if entry.fate != Fate::Gone {
+                entry.fate = Fate::Ready;
+            }
+        }
+    }
+
     /// How many wait, are out, and are held.
     pub fn census(&self) -> (u64, u64, u64) {
         let count = |wanted: fn(Fate) -> bool| {

@@ -2,6 +2,11 @@
 //! the replay of its contents, and what its index keeps.
 
 mod backlog;
+mod block;
+mod deep;
+mod disk;
+mod durable;
+mod found;
 mod harness;
 mod index;
 mod invariants;

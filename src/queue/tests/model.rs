@@ -3,6 +3,7 @@
 //! has to decide.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::limits::{DELIVERY_COST, DROPS_PER_HOLD};
 use crate::queue::settle::Settlement;
@@ -26,6 +27,8 @@ pub struct Message {
     pub place: Place,
     pub redelivered: bool,
     pub count: u32,
+    /// Its body lies in a file only.
+    pub away: bool,
     /// Its place among those of its priority.
     order: u64,
 }
@@ -49,6 +52,8 @@ pub struct Expected {
     /// Message and reason.
     pub dead: Vec<(String, &'static str)>,
     pub refused: Vec<u32>,
+    /// Somebody can take the head, but its body has to be read first.
+    pub waits: bool,
 }
 
 /// What is published.
@@ -58,6 +63,7 @@ pub struct Published {
     pub size: u32,
     pub priority: u8,
     pub ttl_ms: u64,
+    pub persistent: bool,
     pub forced: bool,
 }
 
@@ -87,7 +93,8 @@ impl Model {
             active: None,
             room: vec![isize::MAX / 2; connections],
             credit: vec![None; connections],
-            now: 0,
+            // An expiry of 0 stands for none in the log; no real clock shows it.
+            now: 1,
             orders: 0,
             expected: Expected::default(),
         }
@@ -161,6 +168,34 @@ impl Model {
         }
     }
 
+    /// What happens when the queue is visited at a time it has asked for.
+    pub fn visit(&mut self) {
+        self.tick();
+        self.dispatch();
+        self.trim();
+    }
+
+    /// The body of a message is in memory again.
+    pub fn fetched(&mut self, name: &str) {
+        if let Some(message) = self.messages.iter_mut().find(|m| m.name == name) {
+            message.away = false;
+        }
+    }
+
+    /// Everybody has gone and what is not in `kept` as well; the rest waits, with the flag that it
+    /// has there.
+    pub fn restart(&mut self, kept: &BTreeMap<String, bool>) {
+        self.messages.retain(|m| kept.contains_key(&m.name));
+        for message in &mut self.messages {
+            message.place = Place::Ready;
+            message.redelivered = kept[&message.name];
+            message.away = true;
+        }
+        self.consumers.clear();
+        self.line.clear();
+        self.active = None;
+    }
+
     pub fn position(&self, name: &str) -> usize {
         let found = self.messages.iter().position(|m| m.name == name);
         found.expect("a message that the model has")
@@ -191,8 +226,9 @@ impl Model {
         }
     }
 
-    /// Whose turn it is. Those before it who can take nothing leave the line.
-    fn next_consumer(&mut self) -> Option<usize> {
+    /// Whose turn it is, to be given a message or only to be asked. Those before it who can take
+    /// nothing leave the line.
+    fn next_consumer(&mut self, given: bool) -> Option<usize> {
         loop {
             let priority = |key: &u64| {
                 let found = self.consumers.iter().find(|c| c.key == *key);
@@ -214,6 +250,10 @@ impl Model {
                 self.consumers[index].in_line = false;
                 continue;
             }
+            if !given {
+                self.line.insert(at, key);
+                return Some(index);
+            }
             self.line.push(key);
             if !no_ack {
                 self.consumers[index].unacked += 1;
@@ -226,9 +266,14 @@ impl Model {
 
     pub fn dispatch(&mut self) {
         while let Some(at) = self.live_head() {
-            let Some(index) = self.next_consumer() else {
+            let away = self.messages[at].away;
+            let Some(index) = self.next_consumer(!away) else {
                 return;
             };
+            if away {
+                self.expected.waits = true;
+                return;
+            }
             let Consumer {
                 key,
                 no_ack,
@@ -324,6 +369,7 @@ impl Model {
             place: Place::Ready,
             redelivered: false,
             count: 0,
+            away: false,
             order: self.orders,
         });
     }
@@ -370,6 +416,11 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// True when the head has to be read before `basic.get` can have it.
+    pub fn head_is_away(&mut self) -> bool {
+        self.live_head().is_some_and(|at| self.messages[at].away)
     }
 
     /// The message that `basic.get` gets.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::amqp::hot::join_route;
 use crate::message::{Chunk, Record};
 use crate::queue::consumers::{Port, Staged};
-use crate::queue::{ConsumerKey, MessageId};
+use crate::queue::{Arriving, ConsumerKey, MessageId};
 
 /// One message that a consumer was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,12 @@ impl Port for Outlet {
         }
     }
 
+    fn return_channel_credit(&self, no_ack: bool) {
+        let credit = self.connection.credit.get();
+        let credit = credit.map(|left| left + u32::from(!no_ack));
+        self.connection.credit.set(credit);
+    }
+
     fn charge_channel(&self, _count: u32) {
         // Only called where the channel has no limit, which is all this port knows of one.
     }
@@ -143,6 +149,16 @@ pub fn write_named(data: &mut Vec<u8>, name: &str, size: usize) -> u32 {
     }
     .write(data);
     offset
+}
+
+/// A message of `size` octets that nobody logs.
+pub fn arriving(offset: u32, size: u32, expires_at: u64) -> Arriving {
+    Arriving {
+        offset,
+        size,
+        expires_at,
+        logged: false,
+    }
 }
 
 /// The name of the message at `offset`, whose body must be what it was made with.

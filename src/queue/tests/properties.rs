@@ -8,10 +8,13 @@ use super::model::Published;
 use crate::queue::settle::Settlement;
 use crate::queue::{Overflow, QueueArguments, QueueKind};
 
+/// Octets, priority, time to live, forced, persistent.
+type Message = (u32, u8, Option<u64>, bool, bool);
+
 /// An operation; places in a list are taken modulo its length.
 #[derive(Debug, Clone)]
 enum Step {
-    Publish(Vec<(u32, u8, Option<u64>, bool)>),
+    Publish(Vec<Message>),
     Consume {
         no_ack: bool,
         priority: i32,
@@ -29,6 +32,18 @@ enum Step {
     Credit(usize, Option<u32>),
     Revisit(usize),
     Bury(usize),
+    /// What is written so far is known to be.
+    Tell,
+    /// Bodies that lie in files leave memory, all or most.
+    Shed(bool),
+    /// What the queue has asked for is read, with gaps of so many octets.
+    Read(usize, u32),
+    /// A checkpoint is begun, or what was begun is ended.
+    Checkpoint(bool),
+    /// The log is read in the order of this number.
+    Recover(u64),
+    /// The same, and the queue goes on with what was found.
+    Restart(u64),
 }
 
 fn any_settings() -> impl Strategy<Value = QueueArguments> {
@@ -75,6 +90,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         0u8..5,
         prop::option::weighted(0.2, prop_oneof![Just(0u64), 1u64..30]),
         prop::bool::weighted(0.05),
+        prop::bool::weighted(0.8),
     );
     let how = prop_oneof![
         3 => Just(Settlement::Ack),
@@ -104,7 +120,14 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0..CONNECTIONS, -50isize..400).prop_map(|(c, room)| Step::Room(c, room)),
         2 => (0..CONNECTIONS, prop::option::of(0u32..4)).prop_map(|(c, n)| Step::Credit(c, n)),
         3 => at.clone().prop_map(Step::Revisit),
-        2 => at.prop_map(Step::Bury),
+        2 => at.clone().prop_map(Step::Bury),
+        3 => Just(Step::Tell),
+        3 => prop::bool::weighted(0.9).prop_map(Step::Shed),
+        4 => (at, prop_oneof![Just(0u32), 1u32..200, Just(1 << 20)])
+            .prop_map(|(at, gap)| Step::Read(at, gap)),
+        2 => any::<bool>().prop_map(Step::Checkpoint),
+        1 => any::<u64>().prop_map(Step::Recover),
+        1 => any::<u64>().prop_map(Step::Restart),
     ]
 }
 
@@ -113,11 +136,12 @@ fn apply(harness: &mut Harness, step: &Step) {
         Step::Publish(messages) => {
             let batch: Vec<Published> = messages
                 .iter()
-                .map(|(size, priority, ttl, forced)| Published {
+                .map(|(size, priority, ttl, forced, persistent)| Published {
                     name: harness.fresh_name(),
                     size: *size,
                     priority: *priority,
                     ttl_ms: ttl.unwrap_or(u64::MAX),
+                    persistent: *persistent,
                     forced: *forced,
                 })
                 .collect();
@@ -148,6 +172,12 @@ fn apply(harness: &mut Harness, step: &Step) {
         }
         Step::Revisit(at) => harness.with_consumer(*at, Harness::revisit),
         Step::Bury(at) => harness.bury(*at),
+        Step::Tell => harness.disk.tell(),
+        Step::Shed(all) => harness.shed(*all),
+        Step::Read(at, gap) => harness.read(*at, *gap),
+        Step::Checkpoint(begin) => harness.checkpoint(*begin),
+        Step::Recover(seed) => drop(harness.recover(*seed)),
+        Step::Restart(seed) => harness.restart(*seed),
     }
 }
 
@@ -157,12 +187,16 @@ proptest! {
     #[test]
     fn the_queue_does_what_a_naive_one_does(
         settings in any_settings(),
+        durable in prop::bool::weighted(0.7),
+        seed in any::<u64>(),
         steps in prop::collection::vec(any_step(), 1..120),
     ) {
-        let mut harness = Harness::new(settings);
+        let mut harness = Harness::new(settings, durable);
         for step in &steps {
             apply(&mut harness, step);
         }
+        harness.recover(seed);
         harness.drain();
+        harness.end(seed);
     }
 }

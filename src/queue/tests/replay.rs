@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::outlet::{read_name, write_named};
+use super::outlet::{arriving, read_name, write_named};
 use crate::message::Chunk;
 use crate::queue::block::State;
 use crate::queue::level::Totals;
@@ -79,20 +79,25 @@ impl Life {
                 format!("{delivered:?}")
             }
             Operation::Settle(at) => match self.pick(*at) {
-                Some(id) => self.contents.settle(id).to_string(),
+                Some(id) => format!("{:?}", self.contents.settle(id)),
                 None => String::new(),
             },
             Operation::GiveBack(at, redelivered, count, to_end) => match self.pick(*at) {
+                Some(id) if *to_end => {
+                    let moved = self.contents.give_back_at_end(id, *redelivered, *count);
+                    self.ids.extend(moved);
+                    format!("{moved:?}")
+                }
                 Some(id) => self
                     .contents
-                    .give_back(id, *redelivered, *count, *to_end)
+                    .give_back(id, *redelivered, *count)
                     .to_string(),
                 None => String::new(),
             },
             Operation::Expire(now) => {
                 let due = self.contents.due(*now, 100);
                 for id in &due {
-                    assert!(self.contents.settle(*id), "due but gone");
+                    assert!(self.contents.settle(*id).is_some(), "due but gone");
                 }
                 format!("{due:?}")
             }
@@ -117,7 +122,8 @@ impl Life {
         let mut pushed = Vec::new();
         for (own, offset, size) in places {
             let chunk = own.unwrap_or_else(|| Arc::clone(&shared));
-            pushed.push(self.contents.push(priority, &chunk, offset, size, expiry));
+            let message = arriving(offset, size, expiry);
+            pushed.push(self.contents.push(priority, &chunk, message));
         }
         self.ids.extend_from_slice(&pushed);
         format!("{pushed:?}")
@@ -135,7 +141,8 @@ impl Life {
         for number in 0..=self.names + 2000 {
             for priority in 0..3u64 {
                 let id = MessageId::from_raw(priority << 56 | number);
-                if let Some((chunk, meta)) = self.contents.get(id) {
+                if let Some(meta) = self.contents.get(id) {
+                    let chunk = self.contents.chunk(id).unwrap();
                     ready += u64::from(meta.state == State::Ready);
                     let name = read_name(chunk, meta.offset);
                     assert_eq!(chunk.record(meta.offset).body.len(), meta.size as usize);

@@ -19,6 +19,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::disk::Disk;
 use super::outlet::{Connection, Given, Outlet, Seen, read_name, write_named};
 use crate::message::Chunk;
 use crate::queue::settle::{SettleRun, Settlement};
@@ -109,7 +110,7 @@ struct Stage {
 impl Stage {
     fn new(settings: QueueArguments) -> Self {
         Self {
-            queue: Queue::new(settings, 0),
+            queue: Queue::new(settings, false, 0),
             now: 0,
             connections: BTreeMap::new(),
             consumers: BTreeMap::new(),
@@ -141,7 +142,7 @@ impl Stage {
                 self.alarm = u64::MAX;
                 self.queue.tick(self.now, fx);
             }
-            "purge" => results.push(format!("purged {}", self.queue.purge())),
+            "purge" => results.push(format!("purged {}", self.queue.purge(fx))),
             "at" => self.now = number(words.next().unwrap()),
             "take-consumers" => {
                 let taken = self.queue.take_consumers().into_iter();
@@ -250,6 +251,7 @@ impl Stage {
                 priority,
                 ttl_ms,
                 publish,
+                persistent: false,
                 forced,
             })
             .collect();
@@ -327,7 +329,7 @@ impl Stage {
         }
         results.append(&mut parked);
         for dead in effects.dead.drain(..) {
-            let name = read_name(&dead.chunk, dead.offset);
+            let name = Disk::default().name_of(&dead.body);
             let held = if dead.held.is_some() { " held" } else { "" };
             let marks = marks(false, dead.count);
             results.push(format!("dead {name} {}{marks}{held}", dead.reason.name()));

@@ -49,6 +49,8 @@
 mod format;
 mod read;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use format::FILE;

@@ -22,12 +22,16 @@ pub fn read(
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("open", FILE, error)),
     };
-    Blocks::open(&file)?.all(&mut |_, _| Ok(()))?;
+    // The program may have ended between the renaming and its sync. What is done from now on, by this
+    // checkpoint, must not meet the one before when the power goes.
+    disk.sync_folder()
+        .map_err(|error| StoreError::io("sync", ".", error))?;
+    Blocks::open(&file)?.all(|_, _| Ok(()))?;
     let mut last = Last::default();
     let blocks = Blocks::open(&file)?;
     let position = blocks.position;
     // The checks are made again: the disk may answer otherwise the second time.
-    blocks.all(&mut |offset, octets| {
+    blocks.all(|offset, octets| {
         let mut rows = Rows { rest: octets };
         while !rows.rest.is_empty() {
             let at = offset + (octets.len() - rows.rest.len()) as u64;
@@ -68,7 +72,7 @@ impl<'a> Blocks<'a> {
     /// Shows every block, with its offset, that passes its check.
     fn all(
         mut self,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), StoreError>,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut octets = Vec::new();
         loop {

@@ -20,6 +20,17 @@ pub struct CheckpointWriter {
     last: Last,
     check: u32,
     written: u64,
+    renamed: bool,
+}
+
+impl Drop for CheckpointWriter {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // The room is needed: it may have failed because the disk is full. What stays is removed
+            // when the next one starts.
+            let _ = self.disk.remove(NEW_FILE);
+        }
+    }
 }
 
 impl CheckpointWriter {
@@ -45,6 +56,7 @@ impl CheckpointWriter {
             last: Last::default(),
             check,
             written: 0,
+            renamed: false,
         };
         this.write(&[&header])?;
         Ok(this)
@@ -107,6 +119,7 @@ impl CheckpointWriter {
         self.disk
             .rename(NEW_FILE, FILE)
             .map_err(|error| StoreError::io("rename", NEW_FILE, error))?;
+        self.renamed = true;
         self.disk
             .sync_folder()
             .map_err(|error| StoreError::io("sync", ".", error))?;

@@ -80,7 +80,7 @@ impl Buffer {
     }
 
     /// Gives `entry` its ticket and its place. The caller has checked its length.
-    pub fn push(&mut self, entry: Entry, payload: u64) -> u64 {
+    pub fn push(&mut self, entry: Entry, payload: u64) -> (u64, Position) {
         let size = size_of_entry(payload);
         let at = self.place(size);
         self.last_ticket += 1;
@@ -92,7 +92,7 @@ impl Buffer {
                 size,
             });
         }
-        self.last_ticket
+        (self.last_ticket, at)
     }
 
     /// Where an entry of `size` octets goes: behind the one before it, or at the start of the next

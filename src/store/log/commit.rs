@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::buffer::{Buffer, Pending, Rest, octets_pending};
 use super::files::{Files, LogFile, SPARES_MAX, retire};
 use super::format::{PAYLOAD_MAX, log_name};
+use super::groups::Groups;
 use super::options::{Entry, LogOptions, Wake};
 use super::place::Position;
 use crate::message::StoredFile;
@@ -34,6 +35,8 @@ pub struct Log {
     /// Octets of entries appended but not durable.
     pub(super) pending: AtomicUsize,
     pub(super) files: Mutex<Files>,
+    /// Taken before the buffer's, so that a group's index has the order of the log.
+    pub(super) groups: Mutex<Groups>,
     /// Held during a step.
     pub(super) writer: Mutex<Writer>,
     pub(super) low: AtomicBool,
@@ -67,6 +70,7 @@ impl Log {
         disk: Arc<dyn Disk>,
         options: LogOptions,
         files: Files,
+        groups: Groups,
         current: Option<LogFile>,
         next: Position,
         end: Position,
@@ -78,6 +82,7 @@ impl Log {
             durable_end: AtomicU64::new(end.to_u64()),
             pending: AtomicUsize::new(0),
             files: Mutex::new(files),
+            groups: Mutex::new(groups),
             writer: Mutex::new(Writer {
                 current,
                 batch: VecDeque::new(),
@@ -94,18 +99,25 @@ impl Log {
         Arc::new(log)
     }
 
-    /// Takes `entry`, in memory only, and gives its ticket. Tickets count from 1 in the order of the
+    /// Takes `entry`, one of this node's own, in memory only, and gives its ticket. Tickets count from 1 in the order of the
     /// log. Without anybody who waits, it is written 200 ms later at most.
     pub fn append(&self, entry: Entry) -> u64 {
-        self.take(entry, None)
+        debug_assert_eq!(entry.group, 0, "groups number their entries");
+        self.append_placed(entry, None).0
     }
 
-    /// Takes `entry` and wakes `waiter` once it is durable.
+    /// Takes `entry`, one of this node's own, and wakes `waiter` once it is durable.
     pub fn append_and_wake(&self, entry: Entry, waiter: Arc<dyn Wake>) -> u64 {
-        self.take(entry, Some(waiter))
+        debug_assert_eq!(entry.group, 0, "groups number their entries");
+        self.append_placed(entry, Some(waiter)).0
     }
 
-    fn take(&self, entry: Entry, waiter: Option<Arc<dyn Wake>>) -> u64 {
+    /// Appends any entry; gives its ticket and its place.
+    pub(super) fn append_placed(
+        &self,
+        entry: Entry,
+        waiter: Option<Arc<dyn Wake>>,
+    ) -> (u64, Position) {
         let payload = entry.head.len() as u64 + entry.tail().len() as u64;
         if payload > PAYLOAD_MAX {
             self.fail(StoreError::TooLong {
@@ -116,14 +128,14 @@ impl Log {
         let size = octets_pending(payload);
         let pending = self.pending.fetch_add(size, Ordering::Relaxed) + size;
         let mut buffer = self.buffer.lock();
-        let ticket = buffer.push(entry, payload.min(PAYLOAD_MAX));
+        let (ticket, at) = buffer.push(entry, payload.min(PAYLOAD_MAX));
         if let Some(waiter) = waiter {
             buffer.wait(ticket, waiter);
         }
         // Memory is what the writer must hurry for when nobody else asks it to.
         buffer.urgent |= pending >= self.options.buffer_bytes / 2;
         self.rouse(&buffer);
-        ticket
+        (ticket, at)
     }
 
     /// Wakes the thread if it rests and must not.
@@ -236,7 +248,7 @@ impl Log {
         Ok(octets)
     }
 
-    /// Every file and the octets that it holds, oldest first.
+    /// Every file and the octets that it holds, oldest first; of one that was not replayed, its length.
     pub fn files(&self) -> Vec<(Arc<StoredFile>, u64)> {
         let files = self.files.lock();
         let each = files.map.values();
@@ -264,10 +276,17 @@ impl Log {
     /// durable any more and nobody is woken: the node must end.
     pub fn on_failure(&self, callback: impl Fn(&StoreError) + Send + Sync + 'static) {
         let mut slot = self.on_failure.lock();
-        match self.failure.get() {
-            Some(failure) => callback(failure),
-            None => *slot = Some(Box::new(callback)),
+        if let Some(failure) = self.failure.get() {
+            drop(slot);
+            callback(failure);
+        } else {
+            *slot = Some(Box::new(callback));
         }
+    }
+
+    /// Ends the log for a failure of the store beside it, as if it had failed itself.
+    pub fn give_up(&self, failure: StoreError) {
+        self.fail(failure);
     }
 
     /// Why the log has failed, if it has.

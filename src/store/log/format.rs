@@ -34,6 +34,9 @@
 //! Both checks start from a CRC of the file's number and the entry's offset. What a file held in an
 //! earlier life, or a copy of an entry in another place, therefore never passes.
 //!
+//! The log's own kinds: 240, a mark alone; of a group: 241, the entries from `index` on are taken back;
+//! 242, a snapshot covers everything up to `index` of `term`; 243, the group is gone.
+//!
 //! The second check makes it cheap to look for entries at every multiple of 8, which is how marks
 //! behind a damaged place are found.
 
@@ -62,8 +65,17 @@ pub(super) const OWN_KINDS: u8 = 240;
 /// An entry without a payload, written at a clean stop for the sake of its mark.
 pub(super) const KIND_MARK: u8 = 240;
 
+/// The group's entries from `index` on are taken back. No payload.
+pub(super) const KIND_TRUNCATE: u8 = 241;
+
+/// A snapshot holds everything of the group up to `index` of `term`. No payload.
+pub(super) const KIND_COVERED: u8 = 242;
+
+/// The group and its entries are forgotten. No payload.
+pub(super) const KIND_GONE: u8 = 243;
+
 /// What a repair puts in the place of octets that could not be read: zeros.
-pub(super) const KIND_LOST: u8 = 241;
+pub(super) const KIND_LOST: u8 = 244;
 
 const MAGIC: &[u8; 8] = b"LeveretL";
 

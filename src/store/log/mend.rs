@@ -14,7 +14,7 @@ use super::window::Window;
 use crate::store::StoreError;
 use crate::store::io::Disk;
 
-/// Octets compared and blotted out at once.
+/// Octets blotted out at once.
 const PIECE: usize = 1024 * 1024;
 
 /// Mends the end; gives the file that is to be written on.
@@ -58,19 +58,17 @@ pub(super) fn mend(
 }
 
 /// Writes zeros over what a torn batch may have left behind `offset`: else an entry of it could pass
-/// its check again, once what is written over it happens to end where it starts.
+/// its check again, once what is written over it happens to end where it starts. What is seen to be
+/// zero is written too: after a sync that failed, that is not what lies on the disk.
 fn blot_out(file: &LogFile, offset: u64, remains: u64) -> std::io::Result<()> {
-    let mut window = Window::new(file.handle.clone())?;
-    let end = remains.max(offset + BATCH_MAX).min(window.len);
+    let len = file.handle.len()?;
+    let end = remains.max(offset + BATCH_MAX).min(len);
     let zeros = vec![0; PIECE];
     let mut at = offset;
     while at < end {
         let len = usize::try_from(end - at).map_or(PIECE, |left| left.min(PIECE));
-        let found = window.get(at, len)?.unwrap_or_default();
-        if found.iter().any(|octet| *octet != 0) {
-            let blank = zeros.get(..len).unwrap_or(&zeros);
-            file.handle.write_at(&[IoSlice::new(blank)], at)?;
-        }
+        let blank = zeros.get(..len).unwrap_or(&zeros);
+        file.handle.write_at(&[IoSlice::new(blank)], at)?;
         at += len as u64;
     }
     Ok(())

@@ -5,12 +5,18 @@
 //! arrived during the sync before. What lies below the durable position is never lost; what lies
 //! above it may be, from any entry on. The log knows nothing of what its entries mean.
 //!
-//! [`format`] describes the files, [`open`] how they are read back, [`files`] how they are used again.
+//! Beside the node's own entries it carries those of replicated groups, each a sequence of its own
+//! whose last entries can be taken back: `grouped.rs`.
+//!
+//! [`mod@format`] describes the files, `open.rs` how they are read back, `files.rs` how they are used
+//! again.
 
 mod buffer;
 mod commit;
 mod files;
-mod format;
+pub mod format;
+mod grouped;
+mod groups;
 mod mend;
 mod open;
 mod options;
@@ -27,6 +33,7 @@ mod tests;
 
 pub use commit::Log;
 pub use format::{HEADER_LEN, PREFIX_LEN};
+pub use grouped::{GroupEntry, GroupState};
 pub use options::{Entry, LogOptions, Wake};
 pub use place::Position;
 pub use refill::Refill;

@@ -13,6 +13,8 @@ use super::files::{Files, LogFile, SPARES_MAX};
 use super::format::{
     BadHeader, FileHeader, HEADER_LEN, OWN_KINDS, VERSION, log_name, number_in, spare_name,
 };
+use super::grouped;
+use super::groups::Groups;
 use super::mend::mend;
 use super::options::LogOptions;
 use super::place::Position;
@@ -72,22 +74,27 @@ impl Log {
         };
         let mut walk = Walk {
             files: &mut files,
+            groups: Groups::default(),
             from,
             done: 0,
             total: 0,
-            mark: from,
+            // The start of an empty log is before anything that could have been synced.
+            mark: if from > start { from } else { Position::ZERO },
             progress,
             visit,
         };
         let mut end = walk.run()?;
         walk.judge(&mut end)?;
+        let groups = walk.groups;
         let current = mend(disk.as_ref(), &options, &mut files, &spares, &end)?;
         let next = end.at.unwrap_or(Position {
             file: first.unwrap_or(start.file),
             ..start
         });
         let synced = end.at.unwrap_or(Position::ZERO);
-        Ok(Self::new(disk, options, files, current, next, synced))
+        Ok(Self::new(
+            disk, options, files, groups, current, next, synced,
+        ))
     }
 }
 
@@ -144,6 +151,7 @@ pub(super) fn keep_spares(
 /// The way through the files.
 struct Walk<'a> {
     files: &'a mut Files,
+    groups: Groups,
     from: Position,
     done: u64,
     total: u64,
@@ -174,7 +182,7 @@ impl Walk<'_> {
         self.total = total.saturating_sub(from.offset.into());
         let mut end = End {
             at: None,
-            mark: from,
+            mark: self.mark,
             remains: 0,
             loose: Vec::new(),
         };
@@ -252,9 +260,10 @@ impl Walk<'_> {
         let start = offset;
         let mut told = self.done;
         loop {
-            let (mark, visit) = (&mut self.mark, &mut *self.visit);
+            let (mark, visit, groups) = (&mut self.mark, &mut *self.visit, &mut self.groups);
             let next = reader.entry(offset, &mut |entry, found| {
                 *mark = found.max(*mark);
+                grouped::replay(groups, entry)?;
                 if entry.kind < OWN_KINDS {
                     visit(entry)
                 } else {

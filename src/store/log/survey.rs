@@ -78,7 +78,11 @@ impl Survey {
     ) -> Result<Self, StoreError> {
         let (found, _) = find_files(disk)?;
         let mut walk = Walk {
-            mark: synced,
+            // The start of an empty log is before anything that could have been synced.
+            mark: match synced > Position::new(1, HEADER_LEN) {
+                true => synced,
+                false => Position::ZERO,
+            },
             done: 0,
             told: 0,
             total: found.map.values().map(|file| u64::from(file.written)).sum(),

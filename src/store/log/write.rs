@@ -102,6 +102,7 @@ impl Log {
         file.handle
             .sync()
             .map_err(|e| StoreError::io("sync", name(), e))?;
+        self.settle_groups(writer.batch.iter(), &file.stored);
         // Entries are placed so that an offset can name their end.
         let end = Position::new(first.file, u32::try_from(end).unwrap_or(u32::MAX));
         if let Some(file) = self.files.lock().map.get_mut(&end.file) {

@@ -97,6 +97,9 @@ impl Pages {
         live: &[(u64, u32)],
     ) -> Result<(Arc<Self>, Vec<Arc<StoredPage>>), StoreError> {
         let file = open_file(&*disk, !live.is_empty())?;
+        // Also of a file that was there: who created it may have been killed before it was safe.
+        disk.sync_folder()
+            .map_err(|error| StoreError::io("sync", ".", error))?;
         let len = file.len().map_err(failed("read the length of"))?;
         let space = space_around(live, len)?;
         let end = space.end();
@@ -296,11 +299,9 @@ fn open_file(disk: &dyn Disk, needed: bool) -> Result<Arc<dyn DiskFile>, StoreEr
     for (to, from) in header.iter_mut().zip(header_octets()) {
         *to = from;
     }
+    // Safe with the first pages.
     file.write_at(&[IoSlice::new(&header)], 0)
         .map_err(failed("write"))?;
-    file.sync().map_err(failed("sync"))?;
-    disk.sync_folder()
-        .map_err(|error| StoreError::io("sync", ".", error))?;
     Ok(file)
 }
 

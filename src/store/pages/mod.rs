@@ -22,5 +22,7 @@
 
 mod file;
 mod space;
+#[cfg(test)]
+mod tests;
 
 pub use file::{FILE, Freed, Pages, PagesRead};

@@ -90,3 +90,64 @@ impl Space {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One flag for each unit.
+    #[derive(Default)]
+    struct Naive(Vec<bool>);
+
+    impl Naive {
+        fn take(&mut self, units: usize) -> usize {
+            let first = (0..)
+                .find(|first| (*first..first + units).all(|unit| !self.used(unit)))
+                .unwrap();
+            self.0.resize(self.0.len().max(first + units), false);
+            self.0[first..first + units].fill(true);
+            first
+        }
+
+        fn used(&self, unit: usize) -> bool {
+            self.0.get(unit) == Some(&true)
+        }
+
+        fn give(&mut self, first: usize, units: usize) {
+            self.0[first..first + units].fill(false);
+            let end = self.0.iter().rposition(|used| *used);
+            self.0.truncate(end.map_or(0, |last| last + 1));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_lowest_run_that_is_long_enough_is_taken(
+            steps in prop::collection::vec((any::<bool>(), 1..20u64, any::<prop::sample::Index>()), 0..300),
+        ) {
+            let (mut space, mut naive) = (Space::new(0), Naive::default());
+            let mut held: Vec<(u64, u64)> = Vec::new();
+            for (give, units, which) in steps {
+                if give && !held.is_empty() {
+                    let (first, units) = held.swap_remove(which.index(held.len()));
+                    space.give(first, units);
+                    naive.give(first as usize, units as usize);
+                } else {
+                    let first = space.take(units);
+                    prop_assert_eq!(first as usize, naive.take(units as usize));
+                    held.push((first, units));
+                }
+                prop_assert_eq!(space.end() as usize, naive.0.len());
+                let used = naive.0.iter().filter(|used| **used).count();
+                prop_assert_eq!(space.used() as usize, used);
+            }
+            for (first, units) in held {
+                space.give(first, units);
+            }
+            prop_assert_eq!((space.end(), space.used()), (0, 0));
+            prop_assert!(space.runs.is_empty() && space.lengths.is_empty());
+        }
+    }
+}

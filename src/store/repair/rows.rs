@@ -19,7 +19,7 @@ pub(super) enum Item {
         octets: Vec<u8>,
         messages: Vec<MessageRow>,
     },
-    /// A page cannot be read. So many of its messages, which were shown, are known from elsewhere or
+    /// A page cannot be read. So many of its messages, which are shown, are known from elsewhere or
     /// known to be gone.
     Lost { row: AwayRow, known: u64 },
 }
@@ -34,56 +34,96 @@ pub(super) fn each(
     level.tidy();
     let mut away = std::mem::take(&mut level.away);
     away.sort_by_key(|row| row.base);
-    let mut next = 0;
+    let (mut whole, mut paged) = (Vec::new(), Vec::new());
     for row in away {
-        let end = row.base + u64::from(row.span);
+        let concerned = concerns(level, &row);
+        match read_page(pages, &row)? {
+            None => {
+                let known = known_of(level, &row);
+                visit(Item::Lost { row, known })?;
+            }
+            Some((_, messages)) if concerned => paged.extend(messages),
+            Some(_) => whole.push(row),
+        }
+    }
+    let mut all = Vec::with_capacity(paged.len() + level.messages.len());
+    for message in paged {
+        if message.expires_at != u64::MAX {
+            level.expiries.insert(message.number, message.expires_at);
+        }
+        if message.redelivered {
+            level.redelivered.insert(message.number);
+        }
+        all.push(Found {
+            number: message.number,
+            file: message.file,
+            offset: message.offset,
+            size: message.size,
+            count: message.count,
+        });
+    }
+    // What the log tells of the same message comes later, and is as good.
+    all.append(&mut level.messages);
+    level.messages = all;
+    level.tidy();
+    let mut next = 0;
+    for row in whole {
         for message in until(level, &mut next, row.base) {
             visit(Item::Message(message))?;
         }
-        let own: Vec<MessageRow> = until(level, &mut next, end).collect();
-        let read = match pages.read(row.page.0, row.page.1) {
-            Ok(octets) => page_rows(&octets, &row).map(|rows| (octets, rows)),
-            Err(StoreError::Damaged { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let Some((octets, found)) = read else {
-            let known = own.len() as u64 + gone_in(level, row.base, end);
-            for message in own {
-                visit(Item::Message(message))?;
-            }
-            visit(Item::Lost { row, known })?;
-            continue;
-        };
-        let changed = !own.is_empty()
-            || level.gone.meets(row.base, end)
-            || found.iter().any(|m| level.counts.contains_key(&m.number));
-        if !changed {
-            visit(Item::Page {
+        // A disk that answers otherwise the second time has lost it after all.
+        match read_page(pages, &row)? {
+            None => visit(Item::Lost { row, known: 0 })?,
+            Some((octets, messages)) => visit(Item::Page {
                 row,
                 octets,
-                messages: found,
-            })?;
-            continue;
-        }
-        let known = |number: u64| own.iter().any(|message| message.number == number);
-        let mut all: Vec<MessageRow> = found
-            .into_iter()
-            .filter(|m| !level.gone.contains(m.number) && !known(m.number))
-            .map(|m| MessageRow {
-                count: level.counts.get(&m.number).copied().unwrap_or(m.count),
-                ..m
-            })
-            .collect();
-        all.extend(own);
-        all.sort_by_key(|message| message.number);
-        for message in all {
-            visit(Item::Message(message))?;
+                messages,
+            })?,
         }
     }
     for message in until(level, &mut next, u64::MAX) {
         visit(Item::Message(message))?;
     }
     Ok(())
+}
+
+/// A page's octets and messages; `None` if it cannot be read.
+fn read_page(
+    pages: &PagesRead,
+    row: &AwayRow,
+) -> Result<Option<(Vec<u8>, Vec<MessageRow>)>, StoreError> {
+    match pages.read(row.page.0, row.page.1) {
+        Ok(octets) => Ok(page_rows(&octets, row).map(|rows| (octets, rows))),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// True when something is told of messages of a page besides the page itself.
+fn concerns(level: &FoundLevel, row: &AwayRow) -> bool {
+    let end = row.base + u64::from(row.span);
+    level.gone.meets(row.base, end)
+        || level.moves.range(row.base..end).next().is_some()
+        || level.counts.range(row.base..end).next().is_some()
+        || of_range(level, row.base, end) > 0
+}
+
+/// How many messages of a page are known without it, as living or as gone.
+fn known_of(level: &FoundLevel, row: &AwayRow) -> u64 {
+    let end = row.base + u64::from(row.span);
+    let moved = level.moves.range(row.base..end);
+    let moved = moved.filter(|(_, step)| of_range(level, step.to, step.to + 1) > 0);
+    of_range(level, row.base, end) + gone_in(level, row.base, end) + moved.count() as u64
+}
+
+/// How many messages there are from a number to below another.
+fn of_range(level: &FoundLevel, first: u64, end: u64) -> u64 {
+    let below = |number| {
+        level
+            .messages
+            .partition_point(|found| found.number < number)
+    };
+    (below(end) - below(first)) as u64
 }
 
 /// How many numbers from `first` to below `end` are gone.
@@ -118,7 +158,11 @@ fn row_of(level: &FoundLevel, found: &Found) -> MessageRow {
         offset: found.offset,
         size: found.size,
         redelivered: level.redelivered.contains(number),
-        count: level.counts.get(&number).copied().unwrap_or(found.count),
+        count: level
+            .counts
+            .get(&number)
+            .map_or(0, |count| *count)
+            .max(found.count),
         expires_at: level.expiries.get(&number).copied().unwrap_or(u64::MAX),
     }
 }

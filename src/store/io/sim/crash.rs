@@ -1,6 +1,6 @@
 //! What a loss of power leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -104,11 +104,13 @@ impl State {
 
     /// The program ends and is started again; the system goes on.
     pub fn restart(&mut self) {
-        let names = &self.names;
-        let safe = &self.safe_names;
-        self.inodes.retain(|inode, _| {
-            names.values().any(|named| named == inode) || safe.values().any(|named| named == inode)
-        });
+        // A file has gone when no name leads to it, and none would after a loss of power.
+        let kept: BTreeSet<u64> = (self.names.values())
+            .chain(self.safe_names.values())
+            .chain(self.renamings.iter().map(|(inode, _)| inode))
+            .copied()
+            .collect();
+        self.inodes.retain(|inode, _| kept.contains(inode));
         self.powerless = false;
         self.plan.faults.clear();
         self.life += 1;

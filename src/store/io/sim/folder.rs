@@ -31,6 +31,16 @@ impl SimDisk {
         self.0.lock().plan.faults.insert(at, fault);
     }
 
+    /// Forgets what is planned and was not met.
+    pub fn plan_nothing(&self) {
+        self.0.lock().plan.faults.clear();
+    }
+
+    /// False from a planned loss of power on.
+    pub fn has_power(&self) -> bool {
+        !self.0.lock().powerless
+    }
+
     /// The power goes, now if it has not already, and comes again; `seed` decides what is left.
     pub fn crash(&self, seed: u64) {
         self.0.lock().lose_power(seed);
@@ -160,7 +170,8 @@ impl DiskFile for SimFile {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         let mut state = self.disk.0.lock();
         let fault = state.begin("write")?;
-        let mut data: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let mut data = Vec::new();
+        parts.iter().for_each(|part| data.extend_from_slice(part));
         let offset = usize::try_from(offset).unwrap();
         state.admit(self.inode, (offset + data.len()) as u64)?;
         // A write that the power ends is as any other that was not synced; the other faults leave

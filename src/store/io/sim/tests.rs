@@ -134,3 +134,16 @@ fn a_full_disk_takes_nothing_more() {
     disk.remove("a").unwrap();
     assert_eq!(disk.free_bytes().unwrap(), 150);
 }
+
+#[test]
+fn a_file_that_was_removed_may_come_back_after_a_restart_and_a_loss_of_power() {
+    let back = (0..100).filter(|seed| {
+        let disk = SimDisk::new(1);
+        disk.create("a").unwrap();
+        disk.remove("a").unwrap();
+        disk.restart();
+        disk.crash(*seed);
+        disk.open("a").is_ok_and(|file| file.is_empty().unwrap())
+    });
+    assert!((1..100).contains(&back.count()));
+}

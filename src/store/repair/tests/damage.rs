@@ -115,7 +115,7 @@ fn an_octet_of_an_entrys_head() {
     let mut store = Store::filled(200);
     store.kill();
     // In the length, in the checksum and in the mark of entries in three files.
-    for (number, by) in [(20, -50), (80, -56), (150, -28)] {
+    for (number, by) in [(20, -45), (80, -50), (150, -18)] {
         store.flip_record(number, by);
     }
     refuses(&mut store);

@@ -1,0 +1,4 @@
+//! Pages on the simulated disk.
+
+mod basic;
+mod crash;
