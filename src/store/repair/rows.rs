@@ -87,11 +87,11 @@ pub(super) fn each(
     Ok(())
 }
 
-/// A page's octets and messages; `None` if it cannot be read.
-fn read_page(
-    pages: &PagesRead,
-    row: &AwayRow,
-) -> Result<Option<(Vec<u8>, Vec<MessageRow>)>, StoreError> {
+/// A page's octets and messages.
+type ReadPage = (Vec<u8>, Vec<MessageRow>);
+
+/// Reads a page; `None` if it cannot be read.
+fn read_page(pages: &PagesRead, row: &AwayRow) -> Result<Option<ReadPage>, StoreError> {
     match pages.read(row.page.0, row.page.1) {
         Ok(octets) => Ok(page_rows(&octets, row).map(|rows| (octets, rows))),
         Err(StoreError::Damaged { .. }) => Ok(None),
