@@ -19,8 +19,8 @@ pub(super) struct Found {
     pub state: State,
     /// Which life of the data folder they belong to.
     pub history: u128,
-    /// The snapshot on disk does not do: a repair writes this state.
-    pub rewrite: bool,
+    /// Something of them is damaged or lost.
+    pub damaged: bool,
     /// The index that the base covers.
     base: u64,
     /// Commands behind the base, in the order of the log.
@@ -33,7 +33,7 @@ impl Found {
         let mut this = Self {
             state: State::default(),
             history: rand::random(),
-            rewrite: false,
+            damaged: false,
             base: 0,
             commands: Vec::new(),
         };
@@ -52,7 +52,7 @@ impl Found {
                 return Err(StoreError::Refused(what));
             }
         };
-        this.rewrite = true;
+        this.damaged = true;
         report.damaged(snapshot::FILE, reason.0, reason.1);
         match from_tables(folder) {
             Ok((history, state)) => {
@@ -67,6 +67,12 @@ impl Found {
             Err(error) => report.damaged(tables::FOLDER, 0, error.to_string()),
         }
         Ok(this)
+    }
+
+    /// True when the snapshot on disk does not hold all of the state: commands that lie in the log
+    /// before a checkpoint are not read again.
+    pub fn is_behind(&self) -> bool {
+        self.damaged || self.state.applied() > self.base
     }
 
     /// Takes in an entry of the log, which may yet turn out to lie behind its end.
@@ -85,7 +91,7 @@ impl Found {
             let skipped = index - self.state.applied() - 1;
             let file = || format!("log/{:010}.log", at.file);
             if skipped > 0 {
-                self.rewrite = true;
+                self.damaged = true;
                 report.lost_commands += skipped;
                 let what = format!("{skipped} changes of definitions before this one are missing");
                 report.damaged(file(), at.offset.into(), what);
@@ -96,7 +102,7 @@ impl Found {
                     let what = format!("a change of definitions that cannot be read: {error}");
                     report.damaged(file(), at.offset.into(), what);
                     report.lost_commands += 1;
-                    self.rewrite = true;
+                    self.damaged = true;
                 }
             }
         }

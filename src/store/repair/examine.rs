@@ -370,7 +370,7 @@ impl Examined {
         let nameless =
             nameless.filter(|(_, levels)| levels.values().any(|l| !l.messages.is_empty()));
         let count = nameless.count();
-        if count > 0 && self.definitions.rewrite {
+        if count > 0 && self.definitions.damaged {
             self.report.notes.push(format!(
                 "the log tells of {count} queues without a definition: deleted, or lost with theirs"
             ));

@@ -61,7 +61,7 @@ pub(super) fn repair(
         return Ok(outcome);
     }
     outcome.repaired = true;
-    if examined.definitions.rewrite {
+    if examined.definitions.is_behind() {
         outcome.moved.extend(write_definitions(folder, &examined)?);
     }
     let index = folder.join(INDEX);
@@ -130,7 +130,7 @@ fn write_index(
 fn write_definitions(folder: &Path, examined: &Examined) -> Result<Option<PathBuf>, StoreError> {
     let path = folder.join(snapshot::FILE);
     let mut aside = None;
-    if path.exists() {
+    if examined.definitions.damaged && path.exists() {
         let to = free_name(folder, snapshot::FILE);
         // The new one takes its place in one step.
         fs::copy(&path, &to).map_err(failed("copy", &path))?;

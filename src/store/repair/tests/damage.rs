@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 
 use super::store::{QUEUE, Store, declare};
+use crate::definitions::rows::QueueRow;
 use crate::definitions::snapshot;
 use crate::definitions::tables;
 use crate::store::StoreError;
@@ -92,6 +93,8 @@ fn a_torn_tail_is_no_damage() {
 #[test]
 fn an_octet_of_a_record() {
     let mut store = Store::filled(200);
+    // Only the log knows of it.
+    store.define(&declare(QUEUE + 1, "second"));
     store.kill();
     store.flip_record(100, 50);
     refuses(&mut store);
@@ -108,6 +111,8 @@ fn an_octet_of_a_record() {
     assert!(report.lost[0].queue.contains("orders"));
     assert_eq!(report.lost[0].perhaps, 1);
     repaired(&mut store, &but(200, &[100]));
+    let read = snapshot::load(store.folder.path()).unwrap().unwrap();
+    assert_eq!(read.state.rows::<QueueRow>().count(), 2);
 }
 
 #[test]
