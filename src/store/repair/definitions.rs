@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::report::Report;
 use crate::definitions::command::Command;
+use crate::definitions::salvage::salvage;
 use crate::definitions::snapshot::{self, SnapshotError};
 use crate::definitions::state::State;
 use crate::definitions::tables::{self, Tables, TablesError, guarded};
@@ -64,9 +65,33 @@ impl Found {
                 this.state = state;
                 this.history = history;
             }
-            Err(error) => report.damaged(tables::FOLDER, 0, error.to_string()),
+            Err(error) => {
+                report.damaged(tables::FOLDER, 0, error.to_string());
+                this.take_rows(folder, report)?;
+            }
         }
         Ok(this)
+    }
+
+    /// Neither copy is whole: what rows of the snapshot there are.
+    fn take_rows(&mut self, folder: &Path, report: &mut Report) -> Result<(), StoreError> {
+        let found = match salvage(folder) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io("read", snapshot::FILE, error)),
+        };
+        let lost = found
+            .lost
+            .map_or_else(String::new, |lost| format!(", {lost} are lost"));
+        report.notes.push(format!(
+            "{} rows of {} can be read{lost}",
+            found.state.len(),
+            snapshot::FILE
+        ));
+        self.base = found.state.applied();
+        self.state = found.state;
+        self.history = found.history.unwrap_or(self.history);
+        Ok(())
     }
 
     /// True when the snapshot on disk does not hold all of the state: commands that lie in the log

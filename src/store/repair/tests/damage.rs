@@ -324,6 +324,22 @@ fn the_snapshot_of_definitions_with_good_tables() {
 }
 
 #[test]
+fn the_snapshot_of_definitions_without_tables() {
+    let mut store = Store::filled(20);
+    store.define(&declare(QUEUE + 1, "second"));
+    store.kill();
+    // Its header: the rows are whole.
+    store.flip(snapshot::FILE, 40);
+    let report = store.check();
+    assert!(!report.is_sound());
+    assert_eq!(report.queues, 2, "{report:?}");
+    assert!(store.repair().repaired);
+    assert_eq!(store.started(), but(20, &[]));
+    let read = snapshot::load(store.folder.path()).unwrap().unwrap();
+    assert_eq!(read.state.rows::<QueueRow>().count(), 2);
+}
+
+#[test]
 fn a_change_of_definitions_that_cannot_be_read_costs_itself_only() {
     let mut store = Store::filled(20);
     store.define(&declare(QUEUE + 1, "second"));
