@@ -69,7 +69,9 @@ mod tests {
         for number in 0..20u64 {
             let row = VhostRow {
                 name: Name::from(format!("host-{number}").as_str()),
-                ..VhostRow::default()
+                description: String::new(),
+                tags: Vec::new(),
+                default_queue_type: None,
             };
             state.apply(number + 1, &Command::PutVhost(row), &mut Vec::new());
         }

@@ -65,6 +65,17 @@ struct Index {
     damaged: bool,
 }
 
+/// Reads the store in `folder`, which no broker uses, and changes nothing in it.
+///
+/// # Errors
+/// What keeps it from being read at all: the disk's own refusals, and files of a later broker.
+/// Damage is no error but in the report.
+pub fn check(folder: &Path, kinds: Kinds, progress: Progress<'_>) -> Result<Report, StoreError> {
+    let mut examined = examine(folder, kinds, progress)?;
+    examined.contents(progress, &mut |_| Ok(()))?;
+    Ok(examined.report)
+}
+
 /// Reads everything but the messages' records.
 pub(super) fn examine(
     folder: &Path,

@@ -41,11 +41,11 @@ fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreErr
     move |error| StoreError::io(verb, name, error)
 }
 
-pub(super) fn repair(
-    folder: &Path,
-    kinds: Kinds,
-    progress: Progress<'_>,
-) -> Result<Outcome, StoreError> {
+/// Makes the store in `folder`, which no broker uses, one that starts. Does nothing to a sound one.
+///
+/// # Errors
+/// As [`super::check`], and those of writing. What was there is there still, if under another name.
+pub fn repair(folder: &Path, kinds: Kinds, progress: Progress<'_>) -> Result<Outcome, StoreError> {
     let log = folder.join(LOG);
     fs::create_dir_all(&log).map_err(failed("make the folder", &log))?;
     let disk = RealDisk::new(&log);

@@ -25,12 +25,9 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
-pub use mend::Outcome;
+pub use examine::check;
+pub use mend::{Outcome, repair};
 pub use report::{Damage, LostIn, Report, Torn};
-
-use super::StoreError;
 
 /// How the log's entries are told apart by kind.
 #[derive(Debug, Clone, Copy)]
@@ -43,22 +40,3 @@ pub struct Kinds {
 
 /// Told what is being read, and how many octets or messages of how many.
 pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
-
-/// Reads the store in `folder`, which no broker uses, and changes nothing in it.
-///
-/// # Errors
-/// What keeps it from being read at all: the disk's own refusals, and files of a later broker.
-/// Damage is no error but in the report.
-pub fn check(folder: &Path, kinds: Kinds, progress: Progress<'_>) -> Result<Report, StoreError> {
-    let mut examined = examine::examine(folder, kinds, progress)?;
-    examined.contents(progress, &mut |_| Ok(()))?;
-    Ok(examined.report)
-}
-
-/// Makes the store in `folder`, which no broker uses, one that starts. Does nothing to a sound one.
-///
-/// # Errors
-/// As [`check`], and those of writing. What was there is there still, if under another name.
-pub fn repair(folder: &Path, kinds: Kinds, progress: Progress<'_>) -> Result<Outcome, StoreError> {
-    mend::repair(folder, kinds, progress)
-}
