@@ -113,6 +113,12 @@ fn an_octet_of_a_record() {
     repaired(&mut store, &but(200, &[100]));
     let read = snapshot::load(store.folder.path()).unwrap().unwrap();
     assert_eq!(read.state.rows::<QueueRow>().count(), 2);
+    // The log can be read from its start again.
+    fs::remove_dir_all(store.folder.path().join("index")).unwrap();
+    fs::create_dir(store.folder.path().join("index")).unwrap();
+    let mut expected = but(200, &[100]);
+    expected.extend((1 << 40)..(1 << 40) + 3);
+    assert_eq!(store.started(), expected);
 }
 
 #[test]
