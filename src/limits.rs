@@ -58,6 +58,12 @@ pub const ROUTE_HOPS: usize = 4_096;
 /// the disk is asked for long runs, little enough for a thousand queues at a time.
 pub const READ_AHEAD: u64 = 512 * 1024;
 
+/// At least this many octets are read at once, whatever memory there is.
+pub const READ_AHEAD_MIN: u64 = 16 * 1024;
+
+/// Octets of bodies in memory up to which much is read at once.
+pub const READ_AHEAD_SUM: u64 = 32 * 1024 * 1024;
+
 /// Messages that are read at once.
 pub const READ_AHEAD_MESSAGES: usize = 4_096;
 /// Octets of changed definitions that wait to be written to their tables. Beyond it (an import of
@@ -65,10 +71,10 @@ pub const READ_AHEAD_MESSAGES: usize = 4_096;
 pub const TABLES_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
 /// Octets of bodies in memory from which on those that lie in the log as well are let go of.
-pub const BODIES_SOFT: u64 = 16 * 1024 * 1024;
+pub const BODIES_SOFT: u64 = 8 * 1024 * 1024;
 
 /// Octets of queue indexes in memory from which on blocks go to the file of pages.
-pub const INDEX_SOFT: u64 = 12 * 1024 * 1024;
+pub const INDEX_SOFT: u64 = 8 * 1024 * 1024;
 
 /// Blocks of one queue that are written down under one hold of its lock.
 pub const PAGES_PER_HOLD: usize = 16;
@@ -78,7 +84,7 @@ pub const PAGES_PER_HOLD: usize = 16;
 pub const CHECKPOINT_BYTES: u64 = 192 * 1024 * 1024;
 
 /// Octets of the log that wait to be written and synced before publishers are held up.
-pub const LOG_BUFFER: usize = 16 * 1024 * 1024;
+pub const LOG_BUFFER: usize = 12 * 1024 * 1024;
 
 /// Transient messages go to files when bodies take more than this part of the memory limit.
 pub const SPILL_SHARE: u64 = 4;

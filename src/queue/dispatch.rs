@@ -4,7 +4,10 @@ use super::consumers::{Delivery, Port};
 use super::contents::MessageId;
 use super::effects::{Effects, Op, Read, Wanted};
 use super::serving::Queue;
-use crate::limits::{DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES};
+use crate::limits::{
+    DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES, READ_AHEAD_MIN, READ_AHEAD_SUM,
+};
+use crate::message::chunk::bytes_held;
 
 impl<P: Port> Queue<P> {
     /// Delivers as long as there is a ready message and a consumer that can take one.
@@ -81,7 +84,12 @@ impl<P: Port> Queue<P> {
         let page = self.contents.missing();
         let messages = match page {
             Some(_) => Vec::new(),
-            None => self.contents.wanted(READ_AHEAD, READ_AHEAD_MESSAGES),
+            None => {
+                // Many queues that read at once share what there is.
+                let room = READ_AHEAD_SUM.saturating_sub(bytes_held()) / 16;
+                let octets = room.clamp(READ_AHEAD_MIN, READ_AHEAD);
+                self.contents.wanted(octets, READ_AHEAD_MESSAGES)
+            }
         };
         if page.is_some() || !messages.is_empty() {
             self.reading = true;

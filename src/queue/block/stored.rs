@@ -141,35 +141,75 @@ impl Block {
         self.touched = true;
     }
 
-    /// Lets go of every chunk that lies in a file as well.
+    /// Lets go of every chunk that lies in a file as well. Afterwards there is one slot for each
+    /// file, however many chunks there were: in a deep backlog of many queues each message comes in
+    /// a chunk of its own.
     pub fn shed(&mut self) {
-        let mut shed = false;
-        let mut sizes = Vec::new();
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            let Some(home) = slot.source.held().and_then(|chunk| chunk.home()) else {
-                continue;
-            };
-            slot.source = Source::Stored(home.clone());
-            shed = true;
-            sizes.resize(at + 1, None);
-            if let Some(size) = sizes.last_mut() {
-                *size = Some(0i64);
-            }
-        }
-        if !shed {
+        let sheds = |slot: &Slot| {
+            slot.source
+                .held()
+                .is_some_and(|chunk| chunk.home().is_some())
+        };
+        if !self.slots.iter().any(sheds) {
             return;
         }
-        for entry in &self.entries {
-            if entry.state() != State::Settled
-                && let Some(Some(size)) = sizes.get_mut(usize::from(entry.slot))
+        let mut slots: Vec<Slot> = Vec::new();
+        // For each old slot its new one and what its offsets grow by; `None` for those without use.
+        let mut moved = Vec::with_capacity(self.slots.len());
+        let mut was_held = Vec::with_capacity(self.slots.len());
+        for old in std::mem::take(&mut self.slots) {
+            was_held.push(old.source.held().is_some());
+            let home = match &old.source {
+                Source::Gone => {
+                    moved.push(None);
+                    continue;
+                }
+                Source::Held(chunk) => chunk.home().cloned(),
+                Source::Stored(home) => Some(home.clone()),
+            };
+            let Some(home) = home else {
+                moved.push(Some((slots.len(), 0)));
+                slots.push(old);
+                continue;
+            };
+            let known = slots.iter().position(|slot| {
+                matches!(&slot.source, Source::Stored(base) if Arc::ptr_eq(&base.file, &home.file))
+            });
+            let at = known.unwrap_or_else(|| {
+                slots.push(Slot {
+                    source: Source::Stored(Home {
+                        file: Arc::clone(&home.file),
+                        offset: 0,
+                    }),
+                    live: 0,
+                });
+                slots.len() - 1
+            });
+            if let Some(slot) = slots.get_mut(at) {
+                slot.live += old.live;
+            }
+            moved.push(Some((at, home.offset)));
+        }
+        for entry in &mut self.entries {
+            let old = usize::from(entry.slot);
+            if entry.state() == State::Settled {
+                continue;
+            }
+            let Some(Some((at, by))) = moved.get(old).copied() else {
+                continue;
+            };
+            entry.offset += by;
+            // No more slots than there were.
+            entry.slot = at as u16;
+            let held = was_held.get(old).copied().unwrap_or_default();
+            if let Some(Source::Stored(home)) = slots.get(at).map(|slot| &slot.source)
+                && held
             {
-                *size += stored_bytes(entry.size);
+                home.file.count_live(stored_bytes(entry.size));
             }
         }
-        for (slot, size) in self.slots.iter().zip(sizes) {
-            if let (Source::Stored(home), Some(size)) = (&slot.source, size) {
-                home.file.count_live(size);
-            }
-        }
+        slots.shrink_to_fit();
+        self.slots = slots;
+        self.count();
     }
 }

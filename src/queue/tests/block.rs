@@ -11,6 +11,7 @@ use super::disk::Disk;
 use super::outlet::write_named;
 use crate::message::{Body, Chunk};
 use crate::queue::block::{Block, Meta, State};
+use crate::queue::page;
 use crate::queue::{Arriving, MessageId, Wanted};
 
 /// The number of a block's first message.
@@ -324,4 +325,20 @@ fn an_emptied_block_may_begin_behind_a_gap() {
     stage.step(&Step::Push(vec![(1, true, u64::MAX); 2]));
     drop(stage.block);
     stage.disk.assert_dead();
+}
+
+#[test]
+fn only_what_the_log_knows_goes_to_a_page() {
+    for logged in [true, false] {
+        let mut stage = Stage::new();
+        stage.step(&Step::Push(vec![
+            (1, true, u64::MAX),
+            (2, logged, u64::MAX),
+        ]));
+        assert!(page::draft(&stage.block).is_none(), "it lies nowhere yet");
+        stage.step(&Step::Tell);
+        assert_eq!(page::draft(&stage.block).is_some(), logged);
+        stage.step(&Step::Deliver(0, 1));
+        assert!(page::draft(&stage.block).is_none(), "one is out");
+    }
 }

@@ -411,3 +411,23 @@ fn a_backlog_is_put_away_and_drained_in_order() {
     drop(deep.queue);
     deep.disk.assert_dead();
 }
+
+#[test]
+fn what_is_due_leaves_block_by_block_at_once() {
+    let mut deep = Deep::new(true);
+    for _ in 0..6 {
+        deep.step(&Step::Publish(4000, None));
+        deep.step(&Step::Publish(96, Some(5)));
+    }
+    deep.step(&Step::Shed(true));
+    deep.step(&Step::PutAway(100));
+    assert_eq!(deep.put_away, 6);
+    deep.step(&Step::Wait(5));
+    // Reading is all it takes: the time stands still.
+    while !deep.wanted.is_empty() {
+        deep.step(&Step::Read);
+    }
+    assert_eq!(deep.queue.status().ready, 6 * 4000);
+    assert_eq!(deep.ready.len(), 6 * 4000, "each had its dead letter");
+    deep.drain();
+}

@@ -93,6 +93,56 @@ fn a_message_is_followed_however_often_it_moved() {
     }
 }
 
+#[test]
+fn returns_are_told_in_any_order() {
+    let mut disk = Disk::default();
+    note(&mut disk, |draft| draft.returned(QUEUE, 0, 2));
+    note(&mut disk, |draft| draft.returned(QUEUE, 0, 1));
+    place(&mut disk, 0, &["a"], u64::MAX);
+    for times in [1, 2] {
+        let contents = disk.recover(times, None);
+        assert_eq!(all(&contents, &disk), [one(0, "a", 2, true)]);
+    }
+}
+
+/// The index of a message may lie in a page when the log says something of it.
+#[test]
+fn pages_are_read_where_the_log_goes_on() {
+    type Change = fn(&mut Draft);
+    let changes: [(Change, u64, u64); 3] = [
+        (|draft| draft.moved(QUEUE, 5, 4096, 1), 5, 4096),
+        (|draft| draft.returned(QUEUE, 5, 1), 6000, 5),
+        (|draft| draft.settled(QUEUE, 5, 1), 5, 6),
+    ];
+    for (change, gone, there) in changes {
+        let mut disk = Disk::default();
+        let names: Vec<String> = (0..4096).map(|number| format!("n{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        place(&mut disk, 0, &names, u64::MAX);
+        let mut contents = disk.recover(1, None);
+        for draft in contents.level_made(0).drafts(true, 9) {
+            let page = disk.write_page(draft.octets.clone());
+            contents.level_made(0).put_away(draft.at(page));
+        }
+        let away = contents.get(MessageId::new(0, 5)).is_none();
+        assert!(away && contents.ready() == 4096, "the block is away");
+        disk.begin_checkpoint();
+        disk.end_checkpoint(&contents);
+        drop(contents);
+        note(&mut disk, change);
+        let contents = disk.recover(2, None);
+        let found = all(&contents, &disk);
+        assert_eq!(found.len() as u64, contents.ready());
+        assert!(found.iter().all(|(number, ..)| *number != gone));
+        let message = found.iter().find(|(number, ..)| *number == there);
+        let name = if there == 6 { "n6" } else { "n5" };
+        let returns = u32::from(there != 6);
+        assert_eq!(message, Some(&one(there, name, returns, returns > 0)));
+        drop(contents);
+        disk.assert_dead();
+    }
+}
+
 /// The copy of a message may have been begun before it came back.
 #[test]
 fn a_copy_takes_no_returns_away() {
