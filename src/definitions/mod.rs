@@ -10,6 +10,7 @@ pub mod durable;
 pub mod import;
 mod imported;
 pub mod rows;
+pub mod salvage;
 pub mod snapshot;
 pub mod state;
 pub mod tables;

@@ -24,7 +24,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 
-use super::codec::{Fields, put_octets};
+use super::codec::{CodecError, Fields, put_octets};
 use super::rows::Kind;
 use super::state::State;
 
@@ -35,7 +35,7 @@ const NEXT: &str = "definitions.snapshot.next";
 
 const MAGIC: &[u8; 8] = b"LVRTDEFS";
 const VERSION: u32 = 1;
-const HEADER_LEN: usize = 64;
+pub(super) const HEADER_LEN: usize = 64;
 
 /// A snapshot as it was read.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ pub fn write(out: &mut impl Write, history: u128, state: &State) -> io::Result<(
     Ok(())
 }
 
-fn row_crc(offset: u64, len: u32, body: &[u8]) -> u32 {
+pub(super) fn row_crc(offset: u64, len: u32, body: &[u8]) -> u32 {
     let crc = crc32c::crc32c(&offset.to_le_bytes());
     let crc = crc32c::crc32c_append(crc, &len.to_le_bytes());
     crc32c::crc32c_append(crc, body)
@@ -163,6 +163,25 @@ pub fn read(input: impl Read) -> Result<Snapshot, SnapshotError> {
     }
     let state = state.restored(applied);
     Ok(Snapshot { history, state })
+}
+
+/// Takes a row's body into a state that is being restored.
+pub(super) fn take_row(state: &mut State, body: &[u8]) -> Result<(), CodecError> {
+    let mut fields = Fields::new(body);
+    let kind = Kind::from_number(fields.octet()?)?;
+    let key = fields.octets()?;
+    state.restore_row(kind, key, fields.rest())
+}
+
+/// History, index and number of rows, if the header at the start of these octets is whole.
+pub(super) fn header_of(octets: &[u8]) -> Option<(u128, u64, u64)> {
+    let mut reader = Reader {
+        input: octets,
+        offset: 0,
+        start: 0,
+    };
+    let (history, applied, rows, _) = reader.header().ok()?;
+    Some((history, applied, rows))
 }
 
 struct Reader<R> {
@@ -229,12 +248,7 @@ impl<R: Read> Reader<R> {
         if row_crc(self.start, len, body) != crc {
             return Err(self.damaged("the row does not match its checksum"));
         }
-        let mut fields = Fields::new(body);
-        let restored = fields
-            .octet()
-            .and_then(Kind::from_number)
-            .and_then(|kind| Ok((kind, fields.octets()?)))
-            .and_then(|(kind, key)| state.restore_row(kind, key, fields.rest()));
+        let restored = take_row(state, body);
         restored.map_err(|error| self.damaged(format!("the row cannot be read: {error}")))
     }
 }

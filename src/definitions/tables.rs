@@ -288,6 +288,11 @@ impl Tables {
     }
 }
 
+/// A refusal of the file system, as this module tells it.
+pub fn io_error(error: std::io::Error) -> TablesError {
+    TablesError::Sled(sled::Error::Io(error))
+}
+
 /// Work that goes on on a thread of its own.
 #[derive(Debug)]
 pub struct Guarded<T>(mpsc::Receiver<Result<T, TablesError>>);

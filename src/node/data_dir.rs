@@ -14,6 +14,14 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// Locks an existing folder, for a tool that needs the store to itself.
+pub fn open_existing(path: &Path) -> anyhow::Result<DataDir> {
+    if !path.is_dir() {
+        bail!("there is no data folder {}", path.display());
+    }
+    lock(path, "stop it first")
+}
+
 /// Makes the folder if need be and locks it.
 pub fn open(path: &Path) -> anyhow::Result<DataDir> {
     if path.exists() && !path.is_dir() {
@@ -21,6 +29,10 @@ pub fn open(path: &Path) -> anyhow::Result<DataDir> {
     }
     std::fs::create_dir_all(path)
         .with_context(|| format!("cannot make the data folder {}", path.display()))?;
+    lock(path, "start this one with another --data-dir")
+}
+
+fn lock(path: &Path, advice: &str) -> anyhow::Result<DataDir> {
     let file_name = path.join("leveret.lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -36,8 +48,7 @@ pub fn open(path: &Path) -> anyhow::Result<DataDir> {
             // Only to tell who it is; the lock is what counts.
             let _ = file.read_to_string(&mut owner);
             bail!(
-                "the data folder {} is in use by another broker (process {}); start this one with \
-                 another --data-dir",
+                "the data folder {} is in use by another broker (process {}); {advice}",
                 path.display(),
                 owner.trim()
             );

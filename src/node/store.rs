@@ -57,9 +57,9 @@ impl Store {
             found.take_row(row);
             Ok(())
         })
-        .with_context(|| format!("the store in {}", folder.display()))?;
+        .map_err(|error| in_folder(folder, error))?;
         let (pages, stored) = Pages::open(Arc::clone(&index), found.pages())
-            .with_context(|| format!("the store in {}", folder.display()))?;
+            .map_err(|error| in_folder(folder, error))?;
         let mut octets = 0;
         let mut shown = Instant::now();
         let log = Log::open(
@@ -81,7 +81,7 @@ impl Store {
             },
             &mut |entry| take(entry, &mut definitions, &mut found),
         )
-        .with_context(|| format!("the store in {}", folder.display()))?;
+        .map_err(|error| in_folder(folder, error))?;
         let (definitions, _) = definitions.finish()?;
         let state = definitions.state();
         let is_new = state.is_empty();
@@ -96,7 +96,7 @@ impl Store {
         };
         let restored = broker
             .restore(&state, found, &places)
-            .with_context(|| format!("the store in {}", folder.display()))?;
+            .map_err(|error| in_folder(folder, error))?;
         drop(places);
         let definitions = Arc::new(definitions);
         log.on_failure(|error| {
@@ -149,6 +149,20 @@ fn free_limit(resources: &ResourceSettings) -> u64 {
         // A share of the memory; far below 2^53.
         DiskLimit::Relative(share) => (super::memory::available(resources) as f64 * share) as u64,
     }
+}
+
+/// Says which store it is, and what can be done about one that is damaged.
+fn in_folder(folder: &Path, error: StoreError) -> anyhow::Error {
+    let folder = folder.display();
+    let context = match error {
+        StoreError::Damaged { .. } | StoreError::Refused(_) => format!(
+            "the store in {folder} cannot be used as it is. Restore it from a backup, or see what can \
+             still be read: `leveretctl store check --data-dir {folder}` tells it and changes nothing, \
+             `leveretctl store repair --data-dir {folder}` keeps it. What was found"
+        ),
+        _ => format!("the store in {folder}"),
+    };
+    anyhow::Error::new(error).context(context)
 }
 
 fn take(

@@ -17,9 +17,7 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
     /// Octets that were safely on disk once are not what was written.
-    #[error(
-        "{file} is damaged at offset {offset}: {reason}. Nothing was changed. Restore the file, or repair the store, which loses what cannot be read"
-    )]
+    #[error("{file} is damaged at offset {offset}: {reason}")]
     Damaged {
         /// The file's name in its folder.
         file: String,

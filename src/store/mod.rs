@@ -8,6 +8,7 @@ pub mod error;
 pub mod io;
 pub mod log;
 pub mod pages;
+pub mod repair;
 pub mod replay;
 
 pub use checkpoint::{AwayRow, CheckpointWriter, MessageRow, Row};

@@ -24,41 +24,41 @@ const TIDY_EVERY: usize = 65_536;
 
 /// One message.
 #[derive(Debug, Clone, Copy)]
-struct Found {
-    number: u64,
-    file: u32,
-    offset: u32,
-    size: u32,
-    count: u32,
+pub(super) struct Found {
+    pub number: u64,
+    pub file: u32,
+    pub offset: u32,
+    pub size: u32,
+    pub count: u32,
 }
 
 /// Where a message went.
 #[derive(Debug, Clone, Copy)]
-struct Move {
-    to: u64,
-    count: u32,
+pub(super) struct Move {
+    pub to: u64,
+    pub count: u32,
 }
 
 /// The messages of one priority.
 #[derive(Debug, Default)]
-struct FoundLevel {
-    messages: Vec<Found>,
+pub(super) struct FoundLevel {
+    pub messages: Vec<Found>,
     /// Tidied up to here.
     tidy: usize,
-    expiries: HashMap<u64, u64, foldhash::fast::RandomState>,
-    gone: Runs,
-    counts: BTreeMap<u64, u32>,
+    pub expiries: HashMap<u64, u64, foldhash::fast::RandomState>,
+    pub gone: Runs,
+    pub counts: BTreeMap<u64, u32>,
     /// By the number that a message left.
-    moves: BTreeMap<u64, Move>,
+    pub moves: BTreeMap<u64, Move>,
     /// Everything up to here has been delivered once; `None` when nothing has.
-    delivered: Option<u64>,
+    pub delivered: Option<u64>,
     /// Above every number that was met, even of messages that were not: a stop may have lost them,
     /// and what is told of them must not become true of others.
-    next: u64,
+    pub next: u64,
     /// Blocks of the index that lie in the file of pages.
-    away: Vec<AwayRow>,
+    pub away: Vec<AwayRow>,
     /// Messages that had been delivered although they stand behind that.
-    redelivered: Runs,
+    pub redelivered: Runs,
 }
 
 impl FoundLevel {
@@ -96,7 +96,7 @@ impl FoundLevel {
         }
     }
 
-    fn tidy(&mut self) {
+    pub fn tidy(&mut self) {
         self.follow_moves();
         // Of two tellings the later one stays: an older file may be gone.
         self.messages.sort_by_key(|found| found.number);
@@ -129,7 +129,7 @@ impl FoundLevel {
 /// Everything that was found.
 #[derive(Debug, Default)]
 pub struct Replay {
-    queues: HashMap<u64, BTreeMap<u8, FoundLevel>, foldhash::fast::RandomState>,
+    pub(super) queues: HashMap<u64, BTreeMap<u8, FoundLevel>, foldhash::fast::RandomState>,
     last_queue: u64,
     /// What the rows of a checkpoint belong to.
     at: (u64, u8),

@@ -42,6 +42,7 @@ mod queue_semantics_ttl;
 mod restart;
 mod restart_access;
 mod restart_causes;
+mod restart_damage;
 mod restart_messages;
 mod restart_settled;
 mod restart_topology;
@@ -96,6 +97,7 @@ const AREAS: &[&[Scenario]] = &[
     restart_messages::ALL,
     restart_settled::ALL,
     restart_causes::ALL,
+    restart_damage::ALL,
     restart_access::ALL,
 ];
 

@@ -131,6 +131,17 @@ impl Broker {
             Launch::Rabbit { .. } => self.folder.0.join("mnesia"),
         }
     }
+    /// A program of Leveret's that was built beside the broker.
+    pub fn tool(&self, name: &str) -> Result<PathBuf> {
+        let Launch::Leveret(binary) = &self.launch else {
+            return fail("only Leveret has this program");
+        };
+        let tool = binary.with_file_name(name);
+        if !tool.exists() {
+            return not_run(&format!("needs {}", tool.display()));
+        }
+        Ok(tool)
+    }
     /// What it printed since its last start.
     pub fn log(&self) -> PathBuf {
         self.folder.0.join(format!("out-{}.log", self.starts))

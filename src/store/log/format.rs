@@ -74,6 +74,9 @@ pub(super) const KIND_COVERED: u8 = 242;
 /// The group and its entries are forgotten. No payload.
 pub(super) const KIND_GONE: u8 = 243;
 
+/// What a repair puts in the place of octets that could not be read: zeros.
+pub(super) const KIND_LOST: u8 = 244;
+
 const MAGIC: &[u8; 8] = b"LeveretL";
 
 /// The name of the log's file number `number`.

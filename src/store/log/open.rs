@@ -107,7 +107,7 @@ fn missing(number: u32) -> StoreError {
 }
 
 /// Opens every file of the log; gives the spares beside them.
-fn find_files(disk: &dyn Disk) -> Result<(Files, Vec<u32>), StoreError> {
+pub(super) fn find_files(disk: &dyn Disk) -> Result<(Files, Vec<u32>), StoreError> {
     let names = disk.list().map_err(|e| StoreError::io("list", ".", e))?;
     let mut files = Files::default();
     for number in names.iter().filter_map(|name| number_in(name, ".log")) {
@@ -160,7 +160,7 @@ struct Walk<'a> {
     visit: Visit<'a>,
 }
 
-fn reader<'a>(file: &'a LogFile) -> Result<FileReader<'a>, StoreError> {
+pub(super) fn reader<'a>(file: &'a LogFile) -> Result<FileReader<'a>, StoreError> {
     let window = Window::new(Arc::clone(&file.handle))
         .map_err(|e| StoreError::io("read", log_name(file.stored.number), e))?;
     Ok(FileReader {

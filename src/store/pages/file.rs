@@ -156,22 +156,7 @@ impl Pages {
     /// # Errors
     /// The disk's own; `Damaged` when they are not what was written.
     pub fn read(&self, page: &StoredPage) -> Result<Vec<u8>, StoreError> {
-        let len = page.len as usize;
-        let mut octets = vec![0; len + CHECK];
-        if let Err(error) = self.file.read_at(&mut octets, page.place) {
-            return Err(match error.kind() {
-                ErrorKind::UnexpectedEof => damaged(page.place, "the file ends within a page"),
-                _ => StoreError::io("read", FILE, error),
-            });
-        }
-        let check = octets.split_off(len);
-        if check != check_of(page.place, &octets, page.len).to_le_bytes() {
-            return Err(damaged(
-                page.place,
-                format!("the checksum of a page of {len} octets is wrong"),
-            ));
-        }
-        Ok(octets)
+        read_page(&*self.file, page.place, page.len)
     }
 
     /// Makes every page written so far safe.
@@ -223,6 +208,72 @@ impl Pages {
         let room = self.space.lock();
         (room.space.used() * UNIT, room.file_units * UNIT)
     }
+}
+
+/// The file of pages, for reading only.
+pub struct PagesRead {
+    file: Option<Arc<dyn DiskFile>>,
+}
+
+impl PagesRead {
+    /// No file, and so no pages.
+    pub fn none() -> Self {
+        Self { file: None }
+    }
+
+    /// Opens the file and changes nothing; without one, there are no pages. Tells what is wrong with
+    /// its header besides, which no page needs.
+    ///
+    /// # Errors
+    /// The disk's own, and `Version` when a later broker wrote it.
+    pub fn open(disk: &dyn Disk) -> Result<(Self, Option<StoreError>), StoreError> {
+        let file = match disk.open(FILE) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok((Self::none(), None));
+            }
+            Err(error) => return Err(StoreError::io("open", FILE, error)),
+        };
+        let damage = match check_header(&*file) {
+            Ok(()) => None,
+            Err(error @ StoreError::Damaged { .. }) => Some(error),
+            Err(error) => return Err(error),
+        };
+        Ok((Self { file: Some(file) }, damage))
+    }
+
+    /// The octets of a page.
+    ///
+    /// # Errors
+    /// The disk's own; `Damaged` when they are not what was written.
+    pub fn read(&self, place: u64, len: u32) -> Result<Vec<u8>, StoreError> {
+        let file = self.file.as_deref();
+        let file = file.ok_or_else(|| damaged(place, "the file is missing"))?;
+        let end = file.len().map_err(failed("read the length of"))?;
+        // Before room is made for it.
+        if end.saturating_sub(place) < u64::from(len) + CHECK as u64 {
+            return Err(damaged(place, "the file ends within a page"));
+        }
+        read_page(file, place, len)
+    }
+}
+
+fn read_page(file: &dyn DiskFile, place: u64, len: u32) -> Result<Vec<u8>, StoreError> {
+    let mut octets = vec![0; len as usize + CHECK];
+    if let Err(error) = file.read_at(&mut octets, place) {
+        return Err(match error.kind() {
+            ErrorKind::UnexpectedEof => damaged(place, "the file ends within a page"),
+            _ => StoreError::io("read", FILE, error),
+        });
+    }
+    let check = octets.split_off(len as usize);
+    if check != check_of(place, &octets, len).to_le_bytes() {
+        return Err(damaged(
+            place,
+            format!("the checksum of a page of {len} octets is wrong"),
+        ));
+    }
+    Ok(octets)
 }
 
 /// Opens the file. Where nothing in it is `needed` it is made anew if it is not as it should be.

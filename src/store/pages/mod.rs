@@ -25,4 +25,4 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FILE, Freed, Pages};
+pub use file::{FILE, Freed, Pages, PagesRead};

@@ -1,20 +1,23 @@
-//! The operator's tool: asks a running broker over its socket.
+//! The operator's tool: asks a running broker over its socket, and checks or repairs the store of
+//! one that does not run.
 
 #![expect(
     clippy::print_stdout,
     reason = "a command's answer goes to standard output"
 )]
 
+mod store;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use leveret::node::control::socket_path;
 
-/// Asks a running Leveret broker.
+/// Asks a running Leveret broker, or looks after its store while it does not run.
 #[derive(Debug, Parser)]
 #[command(name = "leveretctl", version)]
 struct Arguments {
@@ -27,33 +30,38 @@ struct Arguments {
     )]
     data_dir: PathBuf,
     #[command(subcommand)]
-    command: Ask,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Ask {
+enum Command {
     /// Shows whether the broker runs, and what it holds.
     Status,
+    /// Looks after what is stored; the broker must not run.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match ask(&arguments) {
-        Ok(answer) => {
+    let done = match arguments.command {
+        Command::Status => status(&arguments.data_dir).map(|answer| {
             println!("{answer}");
             ExitCode::SUCCESS
+        }),
+        Command::Store(command) => {
+            return store::run(command, &arguments.data_dir);
         }
-        Err(error) => {
-            eprintln!("leveretctl: {error:#}");
-            // As rabbitmqctl answers when there is no broker.
-            ExitCode::from(69)
-        }
-    }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("leveretctl: {error:#}");
+        // As rabbitmqctl answers when there is no broker.
+        ExitCode::from(69)
+    })
 }
 
-fn ask(arguments: &Arguments) -> anyhow::Result<String> {
-    let Ask::Status = arguments.command;
-    let path = socket_path(&arguments.data_dir);
+fn status(data_dir: &Path) -> anyhow::Result<String> {
+    let path = socket_path(data_dir);
     let mut stream = UnixStream::connect(&path).with_context(|| {
         format!(
             "no broker answers at {} (its data folder is --data-dir)",

@@ -1,0 +1,5 @@
+//! Stores as the broker writes them, damaged, checked, repaired and started again.
+
+mod damage;
+mod random;
+mod store;
