@@ -128,6 +128,14 @@ pub const ALL: &[Scenario] = &[
         unblocked,
     )
     .seconds(60),
+    Scenario::new(
+        "alarm.transient_backlog",
+        "a backlog of transient messages larger than the memory limit goes to files: it is \
+         confirmed without an alarm, and delivered whole and in order",
+        "RabbitMQ: lazy queues, memory use",
+        transient_backlog,
+    )
+    .seconds(120),
 ];
 
 const LIMITS: &str = "channel_max = 3\nframe_max = 8192\nheartbeat = 7\n\
@@ -439,6 +447,42 @@ fn blocked_heartbeats(ctx: &mut Ctx) -> Result {
             Recv::Frame(f) => check_eq!(f.kind, FRAME_HEARTBEAT),
             other => return fail(format!("{other:?} on a blocked connection")),
         }
+    }
+    Ok(())
+}
+
+fn transient_backlog(ctx: &mut Ctx) -> Result {
+    // RabbitMQ itself takes most of so small a limit.
+    let (limit, count) = if ctx.is_rabbit() {
+        ("vm_memory_high_watermark.absolute = 1GB", 40u32)
+    } else {
+        ("vm_memory_high_watermark.absolute = 200MiB", 400)
+    };
+    let broker = ctx.private_own(limit, "")?;
+    let ch = broker.connect()?.channel(1)?;
+    let q = ctx.name("q");
+    ch.declare(&q)?;
+    ch.confirm_select()?;
+    let body = |number: u32| {
+        let mut body = vec![number as u8; 1 << 20];
+        body[..4].copy_from_slice(&number.to_be_bytes());
+        body
+    };
+    for number in 0..count {
+        ch.publish_with(&Publish::to_queue(&q).body(body(number)))?;
+        ch.confirms(u64::from(number) + 1, u64::from(number) + 1)?;
+    }
+    let blocked = |m: &Msg| m.method.name() == "connection.blocked";
+    check!(
+        ch.conn.find(0, Duration::ZERO, blocked)?.is_none(),
+        "the publisher was blocked"
+    );
+    for number in 0..count {
+        let found = ch.get_no_ack(&q)?;
+        check!(
+            found.is_some_and(|d| d.body == body(number)),
+            "message {number} is missing or not what was published"
+        );
     }
     Ok(())
 }
