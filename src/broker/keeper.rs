@@ -45,6 +45,8 @@ struct Work {
     last_at: Instant,
     /// Bodies were let go of at the last look.
     pressed: bool,
+    /// Files are not emptied before this: it has failed a moment ago.
+    clean_from: Instant,
     /// Octets of the log beyond twice what lives in it that may be kept.
     young: u64,
 }
@@ -60,6 +62,7 @@ impl Keeper {
             last: Position::ZERO,
             last_at: Instant::now(),
             pressed: false,
+            clean_from: Instant::now(),
             young,
         };
         let thread = std::thread::Builder::new()
@@ -102,6 +105,7 @@ impl Work {
     fn on_error(&mut self, broker: &Broker, error: StoreError) {
         tracing::error!("memory and checkpoints: {error}");
         self.last_at = Instant::now();
+        self.clean_from = Instant::now() + CHECKPOINT_EVERY;
         if matches!(error, StoreError::Io { .. })
             && !error.is_full()
             && let Some(log) = broker.journal.log()
@@ -144,7 +148,7 @@ impl Work {
             self.checkpoint(broker, &log)?;
             self.last_at = Instant::now();
         }
-        if !last {
+        if !last && Instant::now() >= self.clean_from {
             // What is emptied can be used again after a checkpoint, and more comes meanwhile.
             clean(broker, &log, self.last, self.young / 2)?;
         }

@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::broker::Broker;
 use crate::broker::alarms::resident_memory;
+use crate::broker::cleaner;
 
 /// A request is one word; more than this is not ours.
 const REQUEST_MAX: u64 = 1024;
@@ -70,6 +71,9 @@ fn status(broker: &Broker, started: Instant) -> serde_json::Value {
         unacked += status.unacked;
         consumers += status.consumers;
     }
+    let log = broker.journal.log();
+    let space = log.map(|log| cleaner::space(log)).unwrap_or_default();
+    let pages = broker.journal.pages().map_or(0, |pages| pages.bytes().0);
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
@@ -83,6 +87,11 @@ fn status(broker: &Broker, started: Instant) -> serde_json::Value {
         "memory_used_bytes": resident_memory(),
         "memory_limit_bytes": broker.alarms.memory_limit(),
         "bodies_bytes": crate::message::chunk::bytes_held(),
+        "index_bytes": crate::queue::block::index_bytes(),
+        "log_bytes": space.files,
+        "log_live_bytes": space.live,
+        "log_unsynced_bytes": log.map_or(0, |log| log.pending_bytes()),
+        "index_pages_bytes": pages,
         "policies_without_effect_yet": broker.kept.lock().policies.len(),
         "alarm": broker.alarms.reason(),
     })
