@@ -27,6 +27,9 @@ use crate::store::log::{Log, Position, Wake};
 /// How often memory is looked at: a publisher at 1 GB/s brings 50 MB in between.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The pause between looks while the log grows fast.
+const HURRIED: Duration = Duration::from_millis(2);
+
 /// How often a checkpoint is written while something happens.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,6 +48,8 @@ struct Work {
     last_at: Instant,
     /// Bodies were let go of at the last look.
     pressed: bool,
+    /// The log grows fast.
+    hurried: bool,
     /// Files are not emptied before this: it has failed a moment ago.
     clean_from: Instant,
     /// Octets of the log beyond twice what lives in it that may be kept.
@@ -62,6 +67,7 @@ impl Keeper {
             last: Position::ZERO,
             last_at: Instant::now(),
             pressed: false,
+            hurried: false,
             clean_from: Instant::now(),
             young,
         };
@@ -87,7 +93,8 @@ impl Keeper {
 impl Work {
     fn run(&mut self, broker: &Weak<Broker>, stopped: &Receiver<()>) {
         loop {
-            let last = stopped.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+            let pause = if self.hurried { HURRIED } else { LOOK_EVERY };
+            let last = stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout);
             let Some(broker) = broker.upgrade() else {
                 return;
             };
@@ -104,6 +111,7 @@ impl Work {
     /// without.
     fn on_error(&mut self, broker: &Broker, error: StoreError) {
         tracing::error!("memory and checkpoints: {error}");
+        self.hurried = false;
         self.last_at = Instant::now();
         self.clean_from = Instant::now() + CHECKPOINT_EVERY;
         if matches!(error, StoreError::Io { .. })
@@ -150,8 +158,10 @@ impl Work {
         }
         if !last && Instant::now() >= self.clean_from {
             // What is emptied can be used again after a checkpoint, and more comes meanwhile.
-            clean(broker, &log, self.last, self.young / 2)?;
+            clean(broker, &log, self.last, self.young / 4)?;
         }
+        // A log that grows by a checkpoint's worth between two looks is looked at more often.
+        self.hurried = log_bytes(&log, self.last, log.position()) >= most / 2;
         Ok(())
     }
 
