@@ -38,28 +38,29 @@ const KEPT: usize = 1024;
 /// Octets on their way to a peer.
 #[derive(Debug, Default)]
 pub struct Output {
+    /// What comes before the buffer.
     segments: VecDeque<Segment>,
+    /// What small frames are appended to.
+    buffer: Vec<u8>,
+    /// Octets of the buffer that are written.
+    at: usize,
 }
 
 impl Output {
     /// The buffer that small frames are appended to.
     #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        if !matches!(self.segments.back(), Some(Segment::Bytes { .. })) {
-            self.segments.push_back(Segment::Bytes {
-                bytes: Vec::new(),
-                at: 0,
-            });
-        }
-        match self.segments.back_mut() {
-            Some(Segment::Bytes { bytes, .. }) => bytes,
-            // Pushed just above.
-            _ => unreachable!("the last segment is a buffer"),
-        }
+        &mut self.buffer
     }
 
     /// Appends octets of a chunk without copying them.
     pub fn push_body(&mut self, chunk: &Arc<Chunk>, at: usize, len: usize) {
+        if self.at < self.buffer.len() {
+            self.segments.push_back(Segment::Bytes {
+                bytes: std::mem::take(&mut self.buffer),
+                at: std::mem::take(&mut self.at),
+            });
+        }
         self.segments.push_back(Segment::Body {
             chunk: Arc::clone(chunk),
             at,
@@ -67,20 +68,28 @@ impl Output {
         });
     }
 
+    fn buffered(&self) -> &[u8] {
+        self.buffer.get(self.at..).unwrap_or_default()
+    }
+
     /// Octets still to write.
     pub fn len(&self) -> usize {
-        self.segments
+        let before: usize = self
+            .segments
             .iter()
             .map(|segment| segment.rest().len())
-            .sum()
+            .sum();
+        before + self.buffered().len()
     }
 
     /// True when all is written.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.segments
-            .iter()
-            .all(|segment| segment.rest().is_empty())
+        self.buffered().is_empty()
+            && self
+                .segments
+                .iter()
+                .all(|segment| segment.rest().is_empty())
     }
 
     /// Writes with `write` until it has no more, or fails.
@@ -91,13 +100,17 @@ impl Output {
         loop {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;
-            let waiting = self.segments.iter().filter(|s| !s.rest().is_empty());
-            for (slice, segment) in slices.iter_mut().zip(waiting) {
-                *slice = IoSlice::new(segment.rest());
+            let segments = self.segments.iter().map(Segment::rest);
+            let waiting = segments
+                .chain(std::iter::once(self.buffered()))
+                .filter(|rest| !rest.is_empty());
+            for (slice, rest) in slices.iter_mut().zip(waiting) {
+                *slice = IoSlice::new(rest);
                 count += 1;
             }
             if count == 0 {
-                self.recycle();
+                self.segments.clear();
+                self.clear_buffer();
                 return Ok(());
             }
             match write(slices.get(..count).unwrap_or_default())? {
@@ -117,37 +130,24 @@ impl Output {
                 return;
             }
             written -= rest;
-            if self.segments.len() == 1 {
-                // The last buffer stays for reuse; it is drained.
-                if let Some(Segment::Bytes { bytes, at }) = self.segments.front_mut() {
-                    bytes.clear();
-                    *at = 0;
-                    return;
-                }
-            }
             self.segments.pop_front();
+        }
+        self.at += written;
+        if self.at >= self.buffer.len() {
+            self.clear_buffer();
         }
     }
 
-    fn recycle(&mut self) {
-        self.segments.truncate(1);
-        match self.segments.front_mut() {
-            Some(Segment::Bytes { bytes, at }) => {
-                bytes.clear();
-                *at = 0;
-            }
-            _ => self.segments.clear(),
-        }
+    fn clear_buffer(&mut self) {
+        self.buffer.clear();
+        self.at = 0;
     }
 
     /// Gives back what an idle connection should not hold; only when all is written.
     pub fn release(&mut self) {
-        if let Some(Segment::Bytes { bytes, at }) = self.segments.front_mut()
-            && *at == bytes.len()
-        {
-            bytes.clear();
-            *at = 0;
-            bytes.shrink_to(KEPT);
+        if self.at == self.buffer.len() {
+            self.clear_buffer();
+            self.buffer.shrink_to(KEPT);
         }
         self.segments.shrink_to(4);
     }

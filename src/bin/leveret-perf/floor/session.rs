@@ -112,7 +112,9 @@ impl Session {
             self.last_address.clear();
             self.last_address.extend_from_slice(address);
         }
-        let sender = self.channel(channel);
+        let Some(sender) = self.channel(channel) else {
+            return Ok(());
+        };
         if sender.confirming {
             sender.published += 1;
             self.confirms_due = true;
@@ -140,7 +142,7 @@ impl Session {
         Ok(())
     }
 
-    fn channel(&mut self, number: u16) -> &mut Channel {
+    fn channel(&mut self, number: u16) -> Option<&mut Channel> {
         let found = self.channels.iter().position(|c| c.number == number);
         let index = found.unwrap_or_else(|| {
             self.channels.push(Channel {
@@ -149,10 +151,7 @@ impl Session {
             });
             self.channels.len() - 1
         });
-        match self.channels.get_mut(index) {
-            Some(channel) => channel,
-            None => unreachable!("the index was just found"),
-        }
+        self.channels.get_mut(index)
     }
 
     fn confirm(&mut self, outputs: &mut Outputs) {
@@ -208,7 +207,9 @@ impl Session {
                 Method::new(id::CHANNEL_CLOSE_OK)
             }
             id::CONFIRM_SELECT => {
-                self.channel(frame.channel).confirming = true;
+                if let Some(channel) = self.channel(frame.channel) {
+                    channel.confirming = true;
+                }
                 Method::new(id::CONFIRM_SELECT_OK)
             }
             id::BASIC_QOS => Method::new(id::BASIC_QOS_OK),
