@@ -90,7 +90,10 @@ impl Broker {
                 let (chunk, offset) = match self.journal.fetch(&dead.body, dead.size) {
                     Ok(found) => found,
                     Err(error) => {
-                        tracing::error!("a dead letter of {} is lost: {error}", queue.subject());
+                        tracing::error!(
+                            "a dead letter of {} cannot be read and stays in the log: {error}",
+                            queue.subject()
+                        );
                         continue;
                     }
                 };

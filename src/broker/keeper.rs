@@ -279,35 +279,12 @@ fn write_queue(writer: &mut CheckpointWriter, queue: &SharedQueue) -> Result<(),
                 let (_, level) = levels.find(|(known, _)| *known == priority)?;
                 level.show(from, |shown| match shown {
                     Shown::Away(block) => {
-                        away = Some(AwayRow {
-                            base: block.base,
-                            span: block.span,
-                            live: block.live,
-                            bytes: block.bytes,
-                            first: block.first,
-                            earliest_expiry: block.earliest_expiry,
-                            page: (block.page.place, block.page.len),
-                            files: block
-                                .files
-                                .iter()
-                                .map(|(file, live)| {
-                                    (file.number, u64::try_from(*live).unwrap_or(0))
-                                })
-                                .collect(),
-                        });
+                        away = Some(AwayRow::of(block));
                     }
                     Shown::Message(number, meta, home) => {
                         // What is not written yet lies behind the checkpoint's position.
                         if let Some(home) = home.filter(|_| meta.logged) {
-                            messages.push(MessageRow {
-                                number,
-                                file: home.file.number,
-                                offset: home.offset,
-                                size: meta.size,
-                                redelivered: meta.redelivered,
-                                count: meta.count,
-                                expires_at: meta.expires_at,
-                            });
+                            messages.push(MessageRow::of(number, &meta, &home));
                         }
                     }
                 })

@@ -56,11 +56,6 @@ impl Draft {
         self.chunk = Some(Arc::clone(chunk));
     }
 
-    /// True when places have been noted.
-    pub fn has_chunk(&self) -> bool {
-        self.chunk.is_some()
-    }
-
     /// Messages took places from `first` on; `offsets` are those of their records in the chunk.
     pub fn placed(
         &mut self,

@@ -164,17 +164,7 @@ impl Places<'_> {
         let page = self.pages.get(&row.page.0).ok_or_else(|| {
             StoreError::Refused("the checkpoint names a page of the index twice".into())
         })?;
-        let away = Away {
-            base: row.base,
-            span: row.span,
-            live: row.live,
-            bytes: row.bytes,
-            first: row.first,
-            earliest_expiry: row.earliest_expiry,
-            page: Arc::clone(page),
-            files,
-        };
-        Ok(away.restored())
+        Ok(row.away(Arc::clone(page), files).restored())
     }
 }
 

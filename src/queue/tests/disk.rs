@@ -277,31 +277,10 @@ fn rows_of(contents: &Contents) -> Vec<Row> {
 
 fn row_of(shown: &Shown<'_>) -> Option<Row> {
     match shown {
-        Shown::Away(block) => Some(Row::Away(AwayRow {
-            base: block.base,
-            span: block.span,
-            live: block.live,
-            bytes: block.bytes,
-            first: block.first,
-            earliest_expiry: block.earliest_expiry,
-            page: (block.page.place, block.page.len),
-            files: block
-                .files
-                .iter()
-                .map(|(file, live)| (file.number, *live as u64))
-                .collect(),
-        })),
+        Shown::Away(block) => Some(Row::Away(AwayRow::of(block))),
         Shown::Message(number, meta, home) => {
             let home = home.as_ref().filter(|_| meta.logged)?;
-            Some(Row::Message(MessageRow {
-                number: *number,
-                file: home.file.number,
-                offset: home.offset,
-                size: meta.size,
-                redelivered: meta.redelivered,
-                count: meta.count,
-                expires_at: meta.expires_at,
-            }))
+            Some(Row::Message(MessageRow::of(*number, meta, home)))
         }
     }
 }

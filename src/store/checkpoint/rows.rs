@@ -1,5 +1,11 @@
 //! The rows of a checkpoint, and how they are written as octets.
 
+use std::sync::Arc;
+
+use crate::message::{Home, StoredFile, StoredPage};
+use crate::queue::block::Meta;
+use crate::queue::page::Away;
+
 /// A page of a queue's index that lies in the file of pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwayRow {
@@ -21,6 +27,39 @@ pub struct AwayRow {
     pub files: Vec<(u32, u64)>,
 }
 
+impl AwayRow {
+    /// The row of a block that is away.
+    pub fn of(away: &Away) -> Self {
+        let files = away.files.iter();
+        Self {
+            base: away.base,
+            span: away.span,
+            live: away.live,
+            bytes: away.bytes,
+            first: away.first,
+            earliest_expiry: away.earliest_expiry,
+            page: (away.page.place, away.page.len),
+            files: files
+                .map(|(file, live)| (file.number, u64::try_from(*live).unwrap_or(0)))
+                .collect(),
+        }
+    }
+
+    /// The block of this row, which lies in `page` and whose messages lie in `files`.
+    pub fn away(&self, page: Arc<StoredPage>, files: Vec<(Arc<StoredFile>, i64)>) -> Away {
+        Away {
+            base: self.base,
+            span: self.span,
+            live: self.live,
+            bytes: self.bytes,
+            first: self.first,
+            earliest_expiry: self.earliest_expiry,
+            page,
+            files,
+        }
+    }
+}
+
 /// A message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageRow {
@@ -38,6 +77,21 @@ pub struct MessageRow {
     pub count: u32,
     /// When it expires, in ms; `u64::MAX` for never.
     pub expires_at: u64,
+}
+
+impl MessageRow {
+    /// The row of a message that lies at `home`.
+    pub fn of(number: u64, meta: &Meta, home: &Home) -> Self {
+        Self {
+            number,
+            file: home.file.number,
+            offset: home.offset,
+            size: meta.size,
+            redelivered: meta.redelivered,
+            count: meta.count,
+            expires_at: meta.expires_at,
+        }
+    }
 }
 
 /// One row.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::message::{FreedPlaces, StoredFile, StoredPage};
-use crate::queue::page::{self, Away};
+use crate::queue::page;
 use crate::store::StoreError;
 use crate::store::checkpoint::{AwayRow, MessageRow};
 use crate::store::pages::PagesRead;
@@ -171,31 +171,11 @@ fn row_of(level: &FoundLevel, found: &Found) -> MessageRow {
 pub(super) fn page_rows(octets: &[u8], row: &AwayRow) -> Option<Vec<MessageRow>> {
     let files = row.files.iter();
     let files = files.map(|(number, _)| (StoredFile::new(*number), 0));
-    let away = Away {
-        base: row.base,
-        span: row.span,
-        live: row.live,
-        bytes: row.bytes,
-        first: row.first,
-        earliest_expiry: row.earliest_expiry,
-        page: Arc::new(StoredPage::new(
-            row.page.0,
-            row.page.1,
-            FreedPlaces::default(),
-        )),
-        files: files.collect(),
-    };
+    let page = StoredPage::new(row.page.0, row.page.1, FreedPlaces::default());
+    let away = row.away(Arc::new(page), files.collect());
     let block = page::read(octets, &away)?;
-    let rows = block.live_entries().filter_map(|(number, meta, home)| {
-        home.map(|home| MessageRow {
-            number,
-            file: home.file.number,
-            offset: home.offset,
-            size: meta.size,
-            redelivered: meta.redelivered,
-            count: meta.count,
-            expires_at: meta.expires_at,
-        })
-    });
+    let rows = block
+        .live_entries()
+        .filter_map(|(number, meta, home)| home.map(|home| MessageRow::of(number, &meta, &home)));
     Some(rows.collect())
 }
