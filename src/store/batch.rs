@@ -105,11 +105,6 @@ impl Draft {
         }
     }
 
-    /// Octets of the entry so far.
-    pub fn len(&self) -> usize {
-        self.head.len() + self.chunk.as_ref().map_or(0, |chunk| chunk.bytes().len())
-    }
-
     /// Head and chunk of the entry's payload.
     pub fn finish(mut self) -> (Vec<u8>, Option<Arc<Chunk>>) {
         let len = u32::try_from(self.head.len()).unwrap_or(u32::MAX);
