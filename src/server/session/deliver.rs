@@ -37,7 +37,14 @@ impl Session {
             for (queue, key) in parked {
                 queue.revisit(&self.broker, key, self.now);
             }
-            if !self.inbox.is_ringing() || (all && emptied) {
+            // Whoever hands out a batch puts deliveries in first and rings when it is through: what
+            // ends here must not wait for that.
+            let more = if all {
+                !emptied
+            } else {
+                self.inbox.is_ringing()
+            };
+            if !more {
                 return;
             }
             let mut mail = self.reclaim_mail();

@@ -28,6 +28,12 @@ fn opened() -> (Arc<Broker>, Session) {
         let all = Permissions::new(".*", ".*", ".*").unwrap();
         tables.put_permissions("guest", "/", all);
     });
+    let session = another(&broker);
+    (broker, session)
+}
+
+/// One more session of a broker that [`opened`] made.
+fn another(broker: &Arc<Broker>) -> Session {
     let options = SessionOptions {
         tuning: Tuning {
             channel_max: 2047,
@@ -42,7 +48,7 @@ fn opened() -> (Arc<Broker>, Session) {
         handshake_timeout_ms: 10_000,
         connection_max: None,
     };
-    let mut session = Session::new(Arc::clone(&broker), Arc::new(options), PeerInfo::default());
+    let mut session = Session::new(Arc::clone(broker), Arc::new(options), PeerInfo::default());
     let mut out = b"AMQP\x00\x00\x09\x01".to_vec();
     encode::method(&mut out, 0, (10, 11), |out| {
         out.extend_from_slice(&[0; 4]);
@@ -61,7 +67,7 @@ fn opened() -> (Arc<Broker>, Session) {
     assert_eq!(session.on_bytes(&out), out.len());
     assert_eq!(session.phase, Phase::Running);
     assert!(session.channels.contains_key(&1));
-    (broker, session)
+    session
 }
 
 fn declare(out: &mut Vec<u8>, queue: &[u8]) {
@@ -108,6 +114,26 @@ fn a_channel_error_gives_the_mail_of_all_its_consumers_back() {
     let queue = broker.vhost(b"/").unwrap().queue(b"q").unwrap();
     let status = queue.status();
     assert_eq!((status.ready, status.unacked, status.consumers), (10, 0, 0));
+}
+
+#[test]
+fn a_disconnect_gives_back_what_a_batch_in_progress_has_delivered() {
+    let (broker, mut session) = opened();
+    let mut out = Vec::new();
+    declare(&mut out, b"q");
+    consume(&mut out, b"q", b"a");
+    session.on_bytes(&out);
+    let (mut publisher, mut batch) = (another(&broker), Vec::new());
+    publish(&mut batch, b"q", b"body");
+    // The connection is rung only when the batch is through with all its queues.
+    crate::broker::inbox::waking_once(|| {
+        publisher.on_bytes(&batch);
+        assert!(!session.inbox().is_ringing());
+        session.on_disconnect();
+    });
+    let queue = broker.vhost(b"/").unwrap().queue(b"q").unwrap();
+    let status = queue.status();
+    assert_eq!((status.ready, status.unacked, status.consumers), (1, 0, 0));
 }
 
 #[test]
