@@ -1,0 +1,39 @@
+//! The commands. Each file holds a table of them and what they do.
+
+mod access;
+mod connections;
+mod definitions;
+mod flags;
+mod json;
+mod limits;
+mod lists;
+mod parameters;
+mod policies;
+mod queues;
+mod settings;
+mod startup;
+mod status;
+mod users;
+mod vhosts;
+
+pub use json::{integer, rows, text};
+
+use crate::spec::Spec;
+
+/// All of them, help and store left out.
+pub const TABLES: &[&[Spec]] = &[
+    users::COMMANDS,
+    access::COMMANDS,
+    vhosts::COMMANDS,
+    policies::COMMANDS,
+    parameters::COMMANDS,
+    limits::COMMANDS,
+    lists::COMMANDS,
+    queues::COMMANDS,
+    connections::COMMANDS,
+    definitions::COMMANDS,
+    flags::COMMANDS,
+    settings::COMMANDS,
+    startup::COMMANDS,
+    status::COMMANDS,
+];
