@@ -98,3 +98,14 @@ pub const MANAGEMENT_HEADER_TIMEOUT: std::time::Duration = std::time::Duration::
 
 /// Octets of a request's head, and of what is read of it at once.
 pub const MANAGEMENT_HEADER_BYTES: usize = 64 * 1024;
+
+/// Publishers are held up while bodies take more than this many eighths of the memory limit and
+/// some of them are being put away: an allocator may hold twice as much, which is below the limit.
+pub const HOLD_EIGHTHS: u64 = 3;
+
+/// Publishers are held up while the log takes this many quarters of what it may beyond twice what
+/// lives in it, and files are being emptied; a checkpoint's worth may come before it is seen.
+pub const HOLD_LOG_QUARTERS: u64 = 2;
+
+/// Looks in vain after which publishers are let go again: what is there cannot be put away.
+pub const HOLD_PATIENCE: u32 = 50;
