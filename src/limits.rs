@@ -93,6 +93,9 @@ pub const SPILL_SHARE: u64 = 4;
 /// wait to be accepted.
 pub const MANAGEMENT_CONNECTIONS: usize = 1_024;
 
+/// Connections to the operator's socket: tools of one machine.
+pub const CONTROL_CONNECTIONS: usize = 64;
+
 /// Time that a client of the management API has to send a request's head, between requests too.
 pub const MANAGEMENT_HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 

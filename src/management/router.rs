@@ -10,6 +10,7 @@ use super::state::SharedApi;
 pub fn all(api: &SharedApi) -> Router {
     let body_max = usize::try_from(api.settings.management.max_body_bytes).unwrap_or(usize::MAX);
     Router::new()
+        .merge(api::control::routes())
         .merge(api::overview::routes())
         .merge(api::whoami::routes())
         .layer(DefaultBodyLimit::max(body_max))

@@ -1,11 +1,12 @@
 //! What every handler is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 use super::facts::NodeFacts;
+use super::operations::Operations;
 use crate::broker::Broker;
 use crate::config::Settings;
 
@@ -23,6 +24,8 @@ pub struct Api {
     pub node: NodeFacts,
     /// When the process started.
     pub started: Instant,
+    /// The node itself, once it serves its operator.
+    pub operations: OnceLock<Arc<dyn Operations>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -39,6 +42,7 @@ impl Api {
             settings,
             node,
             started,
+            operations: OnceLock::new(),
             stopping: watch::Sender::new(false),
         })
     }

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::operate::Operator;
 use super::store::Store;
 use super::{control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
@@ -73,14 +75,18 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
-    tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
+    let asked_to_stop = Arc::new(Notify::new());
+    let operator = Operator::new(Arc::clone(&broker), &loaded, Arc::clone(&asked_to_stop));
+    // Nobody else sets it.
+    let _ = api.operations.set(Arc::new(operator));
+    tokio::spawn(control::serve(socket, Transport::new(Arc::clone(&api))));
     let mut accepting = Vec::new();
     for opened in opened {
         accepting.push(tokio::spawn(accept_loop(opened.listener, opened.acceptor)));
     }
     accepting.extend(serve_pages(pages, &api));
     banner(&addresses, &folder.path, &loaded.files, &broker, files);
-    wait_for_stop().await?;
+    wait_for_stop(&asked_to_stop).await?;
     for task in accepting {
         task.abort();
     }
@@ -406,12 +412,14 @@ fn banner(addresses: &[String], folder: &Path, files: &[PathBuf], broker: &Broke
     tracing::info!("Server startup complete");
 }
 
-async fn wait_for_stop() -> anyhow::Result<()> {
+async fn wait_for_stop(asked: &Notify) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
         _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        // Logged where it is asked.
+        () = asked.notified() => {}
     }
     Ok(())
 }

@@ -67,8 +67,7 @@ impl Store {
             LogOptions {
                 segment_bytes: resources.segment_bytes,
                 buffer_bytes: LOG_BUFFER,
-                // Files that are allocated ahead must not be what fills the disk.
-                reserve_bytes: free_limit(resources) + 3 * u64::from(resources.segment_bytes),
+                reserve_bytes: reserve(resources),
             },
             checkpoint.unwrap_or(Position::ZERO),
             &mut |done, total| {
@@ -142,8 +141,13 @@ impl Store {
     }
 }
 
+/// What the log keeps free: files that are allocated ahead must not be what fills the disk.
+pub fn reserve(resources: &ResourceSettings) -> u64 {
+    free_limit(resources).saturating_add(3 * u64::from(resources.segment_bytes))
+}
+
 /// Free octets of the disk below which publishers are blocked.
-fn free_limit(resources: &ResourceSettings) -> u64 {
+pub fn free_limit(resources: &ResourceSettings) -> u64 {
     match resources.disk_free_limit {
         DiskLimit::Absolute(octets) => octets,
         // A share of the memory; far below 2^53.

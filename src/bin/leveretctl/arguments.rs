@@ -74,12 +74,13 @@ pub fn parse(given: Vec<String>, commands: &[Spec]) -> Parsed {
             }
             continue;
         }
-        let value = attached.or_else(|| words.next().cloned());
-        let value = value.unwrap_or_default();
-        if fits(opt.takes, &value) {
-            parsed.options.insert(opt.long, value);
-        } else {
-            parsed.invalid.push((name.to_owned(), value));
+        match attached.or_else(|| words.next().cloned()) {
+            Some(value) if fits(opt.takes, &value) => {
+                parsed.options.insert(opt.long, value);
+            }
+            value => parsed
+                .invalid
+                .push((name.to_owned(), value.unwrap_or_default())),
         }
     }
     parsed.given = given;
@@ -195,7 +196,10 @@ mod tests {
     #[test]
     fn options_stand_before_or_after_the_command() {
         let before = parse(words("-q -p qa set_policy a b c --priority 3"), &[POLICY]);
-        let after = parse(words("set_policy a b c --priority=3 --vhost qa --quiet"), &[POLICY]);
+        let after = parse(
+            words("set_policy a b c --priority=3 --vhost qa --quiet"),
+            &[POLICY],
+        );
         assert_eq!(before.command.as_deref(), Some("set_policy"));
         assert_eq!(before.words, words("a b c"));
         assert_eq!(before.option("priority"), Some("3"));
@@ -215,7 +219,10 @@ mod tests {
     #[test]
     fn refusals_name_what_is_wrong() {
         assert_eq!(failure("set_policy a b", &POLICY), "not enough arguments.");
-        assert_eq!(failure("set_policy a b c d", &POLICY), "too many arguments.");
+        assert_eq!(
+            failure("set_policy a b c d", &POLICY),
+            "too many arguments."
+        );
         assert_eq!(
             failure("set_policy a b c --priority x", &POLICY),
             "Invalid options for this command:\n--priority : x"

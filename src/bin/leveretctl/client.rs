@@ -150,9 +150,26 @@ impl Client {
         })
     }
 
-    /// Sends a request and waits for the answer.
-    pub fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Reply, NoAnswer> {
-        let exchange = self.exchange(method, path, body);
+    /// Sends a request and waits for the answer. `reason` is what a connection that is closed is told.
+    pub fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        reason: Option<&str>,
+    ) -> Result<Reply, NoAnswer> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .header("content-type", "application/json");
+        if let Some(reason) = reason {
+            request = request.header("x-reason", reason);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| NoAnswer::Broken(error.to_string()))?;
+        let exchange = self.exchange(request);
         match self.deadline {
             None => self.runtime.block_on(exchange),
             Some(deadline) => self.runtime.block_on(async {
@@ -163,20 +180,8 @@ impl Client {
         }
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        body: Vec<u8>,
-    ) -> Result<Reply, NoAnswer> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Reply, NoAnswer> {
         let mut sender = self.connect().await?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "localhost")
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| NoAnswer::Broken(error.to_string()))?;
         let answer = sender
             .send_request(request)
             .await
@@ -215,14 +220,17 @@ mod tests {
 
     #[test]
     fn parts_of_a_path_are_encoded() {
-        assert_eq!(path(&["queues", "/", "a b/ä"]), "/api/queues/%2F/a%20b%2F%C3%A4");
+        assert_eq!(
+            path(&["queues", "/", "a b/ä"]),
+            "/api/queues/%2F/a%20b%2F%C3%A4"
+        );
     }
 
     #[test]
     fn a_missing_broker_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let client = Client::new(folder.path(), None).unwrap();
-        let answer = client.send(Method::GET, "/api/whoami", Vec::new());
+        let answer = client.send(Method::GET, "/api/whoami", Vec::new(), None);
         let failure = match answer {
             Err(why) => why.failure("list_users", "a@b", 1000),
             Ok(_) => panic!("nobody is there"),

@@ -9,7 +9,7 @@ use hyper::Method;
 use serde_json::Value;
 
 use crate::arguments::Parsed;
-use crate::client::{Client, Reply};
+use crate::client::{Client, NoAnswer, Reply};
 use crate::failure::{Failure, UNAVAILABLE};
 use crate::format::Formatter;
 use crate::spec::Spec;
@@ -111,10 +111,7 @@ impl<'a> Context<'a> {
 
     /// Where the broker's data is.
     pub fn data_dir(&self) -> PathBuf {
-        let given = self.option("data-dir").map(PathBuf::from);
-        given
-            .or_else(|| std::env::var_os("LEVERET_DATA_DIR").map(PathBuf::from))
-            .unwrap_or_else(|| PathBuf::from("leveret-data"))
+        data_dir_of(self.parsed)
     }
 
     /// How long the command may take; `None` is for ever.
@@ -139,11 +136,38 @@ impl<'a> Context<'a> {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// Sends a request that may well find nobody.
+    pub fn attempt(&self, method: Method, path: &str) -> Result<Result<Reply, NoAnswer>, Failure> {
+        Ok(self.client()?.send(method, path, Vec::new(), None))
+    }
+
+    /// Why there is no answer, as a failure of this command.
+    pub fn failure(&self, why: &NoAnswer) -> Failure {
+        why.failure(self.spec.name, &self.known_name(), self.timeout_ms())
+    }
+
+    /// Whether the broker has started and answers.
+    pub fn is_up(&self) -> Result<bool, Failure> {
+        match self.attempt(Method::GET, "/api/leveret/node")? {
+            Ok(reply) if reply.is_done() => Ok(true),
+            Ok(reply) => Err(reply.failure()),
+            Err(NoAnswer::Down(_) | NoAnswer::Broken(_)) => Ok(false),
+            Err(why) => Err(self.failure(&why)),
+        }
+    }
+
+    /// Deletes, with a reason for whom it meets.
+    pub fn delete_because(&self, path: &str, reason: &str) -> Result<Reply, Failure> {
+        self.client()?
+            .send(Method::DELETE, path, Vec::new(), Some(reason))
+            .map_err(|why| self.failure(&why))
+    }
+
     /// Sends a request with a body as it is.
     pub fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Reply, Failure> {
-        self.client()?.send(method, path, body).map_err(|why| {
-            why.failure(self.spec.name, &self.known_name(), self.timeout_ms())
-        })
+        self.client()?
+            .send(method, path, body, None)
+            .map_err(|why| self.failure(&why))
     }
 
     /// Sends a request with a JSON body; null is none.
@@ -186,7 +210,7 @@ impl<'a> Context<'a> {
     }
 
     /// The node's name as far as it is known without asking.
-    fn known_name(&self) -> String {
+    pub fn known_name(&self) -> String {
         self.node
             .get()
             .cloned()
@@ -219,7 +243,7 @@ impl<'a> Context<'a> {
             self.data_dir().display(),
             self.known_name()
         );
-        Err(crate::client::NoAnswer::Down(why).failure(self.spec.name, asked, self.timeout_ms()))
+        Err(NoAnswer::Down(why).failure(self.spec.name, asked, self.timeout_ms()))
     }
 
     /// The virtual host has to be there.
@@ -233,6 +257,14 @@ impl<'a> Context<'a> {
         }
         Ok(())
     }
+}
+
+/// The folder that the command line or the environment names, or the broker's default.
+pub fn data_dir_of(parsed: &Parsed) -> PathBuf {
+    let given = parsed.option("data-dir").map(PathBuf::from);
+    given
+        .or_else(|| std::env::var_os("LEVERET_DATA_DIR").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from("leveret-data"))
 }
 
 /// Whether a node that was asked for is the one that answers.

@@ -75,18 +75,18 @@ impl Failure {
     /// The exit status.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Arguments { code, .. } | Self::Refused { code, .. } | Self::Plain { code, .. } => {
-                *code
-            }
+            Self::Arguments { code, .. }
+            | Self::Refused { code, .. }
+            | Self::Plain { code, .. } => *code,
         }
     }
 
     /// What went wrong, without headings.
     pub fn text(&self) -> &str {
         match self {
-            Self::Arguments { text, .. } | Self::Refused { text, .. } | Self::Plain { text, .. } => {
-                text
-            }
+            Self::Arguments { text, .. }
+            | Self::Refused { text, .. }
+            | Self::Plain { text, .. } => text,
         }
     }
 }

@@ -48,7 +48,10 @@ impl Group {
         (Self::Cluster, "Cluster"),
         (Self::Users, "Users"),
         (Self::Access, "Access Control"),
-        (Self::Monitoring, "Monitoring, observability and health checks"),
+        (
+            Self::Monitoring,
+            "Monitoring, observability and health checks",
+        ),
         (Self::Parameters, "Parameters"),
         (Self::Policies, "Policies"),
         (Self::Vhosts, "Virtual hosts"),
@@ -120,12 +123,31 @@ impl Opt {
 /// Options that every command takes.
 pub const EVERYWHERE: &[Opt] = &[
     Opt::flag("help", "displays command help").short('?'),
-    Opt::value("node", Takes::Text, "name of the node, accepted for scripts that give it").short('n'),
+    Opt::value(
+        "node",
+        Takes::Text,
+        "name of the node, accepted for scripts that give it",
+    )
+    .short('n'),
     Opt::flag("longnames", "accepted for scripts that give it").short('l'),
-    Opt::value("timeout", Takes::Seconds, "how long the command may take, in seconds").short('t'),
+    Opt::value(
+        "timeout",
+        Takes::Seconds,
+        "how long the command may take, in seconds",
+    )
+    .short('t'),
     Opt::flag("quiet", "suppress informational messages").short('q'),
-    Opt::flag("silent", "suppress informational messages and the header row").short('s'),
-    Opt::value("vhost", Takes::Text, "virtual host of commands that work within one").short('p'),
+    Opt::flag(
+        "silent",
+        "suppress informational messages and the header row",
+    )
+    .short('s'),
+    Opt::value(
+        "vhost",
+        Takes::Text,
+        "virtual host of commands that work within one",
+    )
+    .short('p'),
     Opt::value(
         "formatter",
         Takes::Text,

@@ -9,7 +9,7 @@ mod management;
 mod row;
 mod surroundings;
 
-pub use row::Key;
+pub use row::{Default, Key};
 
 /// Every honoured key, in the order of the documented file.
 pub fn all_keys() -> impl Iterator<Item = &'static Key> {

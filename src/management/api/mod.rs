@@ -1,4 +1,5 @@
 //! The resources of the API, one file each: `routes` names the paths, below them the handlers.
 
+pub mod control;
 pub mod overview;
 pub mod whoami;

@@ -32,28 +32,44 @@ pub const COMMANDS: &[Spec] = &[
         "Lists user permissions in a virtual host",
         list_permissions,
     )
-    .takes("[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]", 0, 0),
+    .takes(
+        "[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]",
+        0,
+        0,
+    ),
     Spec::new(
         "list_topic_permissions",
         Group::Access,
         "Lists topic permissions in a virtual host",
         list_topic_permissions,
     )
-    .takes("[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]", 0, 0),
+    .takes(
+        "[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]",
+        0,
+        0,
+    ),
     Spec::new(
         "list_user_permissions",
         Group::Access,
         "Lists permissions of a user across all virtual hosts",
         list_user_permissions,
     )
-    .takes("[--no-table-headers] <username> [--timeout <timeout>]", 1, 1),
+    .takes(
+        "[--no-table-headers] <username> [--timeout <timeout>]",
+        1,
+        1,
+    ),
     Spec::new(
         "list_user_topic_permissions",
         Group::Access,
         "Lists user topic permissions",
         list_user_topic_permissions,
     )
-    .takes("[--no-table-headers] <username> [--timeout <timeout>]", 1, 1),
+    .takes(
+        "[--no-table-headers] <username> [--timeout <timeout>]",
+        1,
+        1,
+    ),
     Spec::new(
         "set_permissions",
         Group::Access,
@@ -73,7 +89,11 @@ pub const COMMANDS: &[Spec] = &[
         "Sets user topic permissions for an exchange",
         set_topic_permissions,
     )
-    .takes("[--vhost <vhost>] <username> <exchange> <write> <read>", 4, 4),
+    .takes(
+        "[--vhost <vhost>] <username> <exchange> <write> <read>",
+        4,
+        4,
+    ),
 ];
 
 /// A change is done, or the user or the virtual host is missing, or it was refused.

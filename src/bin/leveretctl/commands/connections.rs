@@ -30,7 +30,11 @@ pub const COMMANDS: &[Spec] = &[
     )
     .options(&[
         Opt::flag("global", "close all connections of the node"),
-        Opt::value("limit", Takes::Integer, "close up to this number of connections"),
+        Opt::value(
+            "limit",
+            Takes::Integer,
+            "close up to this number of connections",
+        ),
         Opt::value(
             "per-connection-delay",
             Takes::Integer,
@@ -74,10 +78,14 @@ fn close_connection(context: &Context) -> Result<Answer, Failure> {
     let (which, reason) = (context.word(0), context.word(1));
     context.banner(&format!("Closing connection {which}, reason: {reason}..."));
     let connections = context.list("/api/connections")?;
-    let found = connections
-        .iter()
-        .find(|connection| connection_pid(connection) == which || text(connection, "name") == which);
+    let found = connections.iter().find(|connection| {
+        connection_pid(connection) == which || text(connection, "name") == which
+    });
     let Some(connection) = found else {
+        if which.starts_with('<') && which.ends_with('>') && which.contains('@') {
+            // It has ended already.
+            return Ok(Answer::Done);
+        }
         let text = format!("Error:\n{{:invalid_pid_syntax, \"{which}\"}}");
         return Err(Failure::refused(UNAVAILABLE, text));
     };
@@ -87,20 +95,29 @@ fn close_connection(context: &Context) -> Result<Answer, Failure> {
 
 fn close_all_connections(context: &Context) -> Result<Answer, Failure> {
     let (vhost, reason) = (context.vhost(), context.word(0));
-    let number = |name| context.option(name).and_then(|text| text.parse::<u64>().ok());
+    let number = |name| {
+        context
+            .option(name)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     // RabbitMQ's default, 0, is no limit either.
     let limit = number("limit").filter(|&limit| limit > 0);
-    let delay = Duration::from_millis(number("per-connection-delay").unwrap_or(0).min(DELAY_MAX_MS));
+    let delay = Duration::from_millis(
+        number("per-connection-delay")
+            .unwrap_or(0)
+            .min(DELAY_MAX_MS),
+    );
     let connections = if context.flag("global") {
         let node = context.node()?;
-        context.banner(&match limit {
-            Some(limit) => format!("Closing {limit} connections to node {node}, reason: {reason}..."),
-            None => format!("Closing all connections to node {node}, reason: {reason}..."),
-        });
+        context.banner(&format!(
+            "Closing all connections to node {node} (across all vhosts), reason: {reason}..."
+        ));
         context.list("/api/connections")?
     } else {
         context.banner(&match limit {
-            Some(limit) => format!("Closing {limit} connections in vhost {vhost}, reason: {reason}..."),
+            Some(limit) => {
+                format!("Closing {limit} connections in vhost {vhost}, reason: {reason}...")
+            }
             None => format!("Closing all connections in vhost {vhost}, reason: {reason}..."),
         });
         context.list(&path(&["vhosts", vhost, "connections"]))?

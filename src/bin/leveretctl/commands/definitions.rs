@@ -68,6 +68,16 @@ fn check_format(context: &Context) -> Result<(), Failure> {
 fn export_definitions(context: &Context) -> Result<Answer, Failure> {
     check_format(context)?;
     let target = context.word(0);
+    let folder = Path::new(target).parent();
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.is_dir()
+    {
+        let text = format!(
+            "Bad argument: Directory {} does not exist",
+            folder.display()
+        );
+        return Err(Failure::bad_argument(text));
+    }
     if target != "-" {
         context.banner(&format!(
             "Exporting definitions in JSON to a file at \"{target}\" ..."

@@ -24,21 +24,46 @@ pub const COMMANDS: &[Spec] = &[
     )
     .columns(
         "[--no-table-headers] [<column> ...] [--timeout <timeout>]",
-        &["name", "state", "stability", "provided_by", "desc", "doc_url"],
+        &[
+            "name",
+            "state",
+            "stability",
+            "provided_by",
+            "desc",
+            "doc_url",
+        ],
     ),
 ];
 
 /// RabbitMQ 3.10's flags. What they stand for is how this broker works.
 const FLAGS: [(&str, &str); 9] = [
-    ("classic_mirrored_queue_version", "Mirrored queues know their version"),
-    ("drop_unroutable_metric", "Unroutable publishes that are dropped are counted"),
-    ("empty_basic_get_metric", "A basic.get on an empty queue is counted"),
-    ("implicit_default_bindings", "Bindings of the default exchange are implied"),
+    (
+        "classic_mirrored_queue_version",
+        "Mirrored queues know their version",
+    ),
+    (
+        "drop_unroutable_metric",
+        "Unroutable publishes that are dropped are counted",
+    ),
+    (
+        "empty_basic_get_metric",
+        "A basic.get on an empty queue is counted",
+    ),
+    (
+        "implicit_default_bindings",
+        "Bindings of the default exchange are implied",
+    ),
     ("maintenance_mode_status", "The maintenance mode is shown"),
     ("quorum_queue", "Queues of type quorum"),
     ("stream_queue", "Queues of type stream"),
-    ("user_limits", "Limits of connections and channels for users"),
-    ("virtual_host_metadata", "Description and tags of virtual hosts"),
+    (
+        "user_limits",
+        "Limits of connections and channels for users",
+    ),
+    (
+        "virtual_host_metadata",
+        "Description and tags of virtual hosts",
+    ),
 ];
 
 /// The flags as the list shows them.

@@ -26,7 +26,10 @@ pub const COMMANDS: &[Spec] = &[
     .takes("<username> <limit_type> | all", 2, 2)
     .details(&[
         ("<username>", "Self-explanatory"),
-        ("<limit_type>", "Limit type, max-connections or max-channels"),
+        (
+            "<limit_type>",
+            "Limit type, max-connections or max-channels",
+        ),
     ]),
     Spec::new(
         "clear_vhost_limits",
@@ -53,7 +56,10 @@ pub const COMMANDS: &[Spec] = &[
         list_vhost_limits,
     )
     .takes("[--vhost <vhost>] [--global] [--no-table-headers]", 0, 0)
-    .options(&[Opt::flag("global", "list global limits, those not associated with a virtual host")]),
+    .options(&[Opt::flag(
+        "global",
+        "list global limits, those not associated with a virtual host",
+    )]),
     Spec::new(
         "set_user_limits",
         Group::Users,

@@ -16,12 +16,15 @@ mod status;
 mod users;
 mod vhosts;
 
-pub use json::{integer, rows, text};
-
 use crate::spec::Spec;
 
-/// All of them, help and store left out.
-pub const TABLES: &[&[Spec]] = &[
+/// All of them.
+pub fn all() -> Vec<Spec> {
+    TABLES.concat()
+}
+
+const TABLES: &[&[Spec]] = &[
+    crate::help::COMMANDS,
     users::COMMANDS,
     access::COMMANDS,
     vhosts::COMMANDS,

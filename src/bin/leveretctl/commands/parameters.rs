@@ -39,7 +39,11 @@ pub const COMMANDS: &[Spec] = &[
         "Lists runtime parameters for a virtual host",
         list_parameters,
     )
-    .takes("[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]", 0, 0),
+    .takes(
+        "[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]",
+        0,
+        0,
+    ),
     Spec::new(
         "set_global_parameter",
         Group::Parameters,
@@ -114,12 +118,14 @@ fn list_parameters(context: &Context) -> Result<Answer, Failure> {
         // Policies have a list of their own.
         .filter(|item| item.get("component").and_then(Value::as_str) != Some("policy"))
         .collect();
-    let rows = rows(&items, &["component", "name", "value"], |item, column| {
-        match column {
+    let rows = rows(
+        &items,
+        &["component", "name", "value"],
+        |item, column| match column {
             "value" => as_json_text(item, column),
             column => plain(item, column),
-        }
-    });
+        },
+    );
     Ok(Answer::Rows(rows))
 }
 
@@ -134,9 +140,7 @@ fn set_global_parameter(context: &Context) -> Result<Answer, Failure> {
 
 fn clear_global_parameter(context: &Context) -> Result<Answer, Failure> {
     let name = context.word(0);
-    context.banner(&format!(
-        "Clearing global runtime parameter \"{name}\" ..."
-    ));
+    context.banner(&format!("Clearing global runtime parameter \"{name}\" ..."));
     let path = path(&["global-parameters", name]);
     clear_done(&context.call(Method::DELETE, &path, &Value::Null)?)
 }

@@ -18,8 +18,7 @@ const OPTIONS: &[Opt] = &[
     ),
 ];
 
-const SET_USAGE: &str =
-    "[--vhost <vhost>] [--priority <priority>] [--apply-to <apply-to>] <name> <pattern> <definition>";
+const SET_USAGE: &str = "[--vhost <vhost>] [--priority <priority>] [--apply-to <apply-to>] <name> <pattern> <definition>";
 
 const DETAILS: &[(&str, &str)] = &[
     ("<name>", "policy name (identifier)"),
@@ -55,14 +54,22 @@ pub const COMMANDS: &[Spec] = &[
         "Lists operator policy overrides for a virtual host",
         |context| list(context, &OPERATOR),
     )
-    .takes("[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]", 0, 0),
+    .takes(
+        "[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]",
+        0,
+        0,
+    ),
     Spec::new(
         "list_policies",
         Group::Policies,
         "Lists all policies in a virtual host",
         |context| list(context, &USER),
     )
-    .takes("[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]", 0, 0),
+    .takes(
+        "[--vhost <vhost>] [--no-table-headers] [--timeout <timeout>]",
+        0,
+        0,
+    ),
     Spec::new(
         "set_operator_policy",
         Group::Policies,

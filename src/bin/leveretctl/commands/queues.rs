@@ -11,21 +11,26 @@ use crate::spec::{Answer, Group, Opt, Spec};
 
 /// The commands of this file.
 pub const COMMANDS: &[Spec] = &[
-    Spec::new("delete_queue", Group::Queues, "Deletes a queue", delete_queue)
-        .takes(
-            "<queue_name> [--if-empty|-e] [--if-unused|-u] [--timeout <timeout>]",
-            1,
-            1,
+    Spec::new(
+        "delete_queue",
+        Group::Queues,
+        "Deletes a queue",
+        delete_queue,
+    )
+    .takes(
+        "<queue_name> [--if-empty|-e] [--if-unused|-u] [--timeout <timeout>]",
+        1,
+        1,
+    )
+    .options(&[
+        Opt::flag(
+            "if-empty",
+            "delete the queue if it is empty (has no messages ready for delivery)",
         )
-        .options(&[
-            Opt::flag(
-                "if-empty",
-                "delete the queue if it is empty (has no messages ready for delivery)",
-            )
-            .short('e'),
-            Opt::flag("if-unused", "delete the queue only if it has no consumers").short('u'),
-        ])
-        .details(&[("<queue_name>", "name of the queue to delete")]),
+        .short('e'),
+        Opt::flag("if-unused", "delete the queue only if it has no consumers").short('u'),
+    ])
+    .details(&[("<queue_name>", "name of the queue to delete")]),
     Spec::new(
         "purge_queue",
         Group::Queues,

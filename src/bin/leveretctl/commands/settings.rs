@@ -125,7 +125,12 @@ fn force_gc(context: &Context) -> Result<Answer, Failure> {
 fn rotate_logs(context: &Context) -> Result<Answer, Failure> {
     let node = context.node()?;
     context.banner(&format!("Rotating logs for node {node} ..."));
-    done(context, Method::POST, "/api/leveret/logs/rotate", &Value::Null)
+    done(
+        context,
+        Method::POST,
+        "/api/leveret/logs/rotate",
+        &Value::Null,
+    )
 }
 
 fn set_cluster_name(context: &Context) -> Result<Answer, Failure> {
@@ -215,7 +220,9 @@ fn set_vm_memory_high_watermark(context: &Context) -> Result<Answer, Failure> {
     };
     let body = match amount {
         Amount::Relative(share) => {
-            context.banner(&format!("Setting memory threshold on {node} to {value} ..."));
+            context.banner(&format!(
+                "Setting memory threshold on {node} to {value} ..."
+            ));
             json!({ "relative": share })
         }
         Amount::Absolute(size) => {
@@ -225,7 +232,12 @@ fn set_vm_memory_high_watermark(context: &Context) -> Result<Answer, Failure> {
             json!({ "absolute": size })
         }
     };
-    done(context, Method::PUT, "/api/leveret/memory-high-watermark", &body)
+    done(
+        context,
+        Method::PUT,
+        "/api/leveret/memory-high-watermark",
+        &body,
+    )
 }
 
 #[cfg(test)]

@@ -68,10 +68,20 @@ pub const COMMANDS: &[Spec] = &[
         hash_password,
     )
     .takes("<password>", 0, 1),
-    Spec::new("list_users", Group::Users, "List user names and tags", list_users)
-        .takes("[--no-table-headers] [--timeout <timeout>]", 0, 0),
-    Spec::new("set_user_tags", Group::Users, "Sets user tags", set_user_tags)
-        .takes("<username> <tag> [...]", 1, MANY),
+    Spec::new(
+        "list_users",
+        Group::Users,
+        "List user names and tags",
+        list_users,
+    )
+    .takes("[--no-table-headers] [--timeout <timeout>]", 0, 0),
+    Spec::new(
+        "set_user_tags",
+        Group::Users,
+        "Sets user tags",
+        set_user_tags,
+    )
+    .takes("<username> <tag> [...]", 1, MANY),
 ];
 
 fn name_given(context: &Context) -> Result<(), Failure> {
@@ -157,7 +167,11 @@ fn change_password(context: &Context) -> Result<Answer, Failure> {
     context.banner(&format!("Changing password for user \"{name}\" ..."));
     let password = password(context, 1)?;
     let user = find(context, name)?.ok_or_else(|| unknown(name))?;
-    put(context, name, &json!({ "password": password, "tags": tags(&user) }))?;
+    put(
+        context,
+        name,
+        &json!({ "password": password, "tags": tags(&user) }),
+    )?;
     Ok(Answer::Done)
 }
 
@@ -168,7 +182,11 @@ fn clear_password(context: &Context) -> Result<Answer, Failure> {
     let Some(user) = find(context, name)? else {
         return Err(no_such_user(name));
     };
-    put(context, name, &json!({ "password_hash": "", "tags": tags(&user) }))?;
+    put(
+        context,
+        name,
+        &json!({ "password_hash": "", "tags": tags(&user) }),
+    )?;
     Ok(Answer::Done)
 }
 

@@ -22,22 +22,27 @@ const COLUMNS: &[&str] = &[
 
 /// The commands of this file.
 pub const COMMANDS: &[Spec] = &[
-    Spec::new("add_vhost", Group::Vhosts, "Creates a virtual host", add_vhost)
-        .takes(
-            "<vhost> [--description <description>] [--tags \"<tag1>,<tag2>,<...>\"] \
+    Spec::new(
+        "add_vhost",
+        Group::Vhosts,
+        "Creates a virtual host",
+        add_vhost,
+    )
+    .takes(
+        "<vhost> [--description <description>] [--tags \"<tag1>,<tag2>,<...>\"] \
              [--default-queue-type <quorum|classic|stream>]",
-            1,
-            1,
-        )
-        .options(&[
-            Opt::value("description", Takes::Text, "virtual host description"),
-            Opt::value("tags", Takes::Text, "comma-separated list of tags"),
-            Opt::value(
-                "default-queue-type",
-                Takes::Text,
-                "queue type to use if no type is explicitly provided by the client",
-            ),
-        ]),
+        1,
+        1,
+    )
+    .options(&[
+        Opt::value("description", Takes::Text, "virtual host description"),
+        Opt::value("tags", Takes::Text, "comma-separated list of tags"),
+        Opt::value(
+            "default-queue-type",
+            Takes::Text,
+            "queue type to use if no type is explicitly provided by the client",
+        ),
+    ]),
     Spec::new(
         "delete_vhost",
         Group::Vhosts,
@@ -45,7 +50,13 @@ pub const COMMANDS: &[Spec] = &[
         delete_vhost,
     )
     .takes("<vhost>", 1, 1),
-    Spec::new("list_vhosts", Group::Vhosts, "Lists virtual hosts", list_vhosts).columns(
+    Spec::new(
+        "list_vhosts",
+        Group::Vhosts,
+        "Lists virtual hosts",
+        list_vhosts,
+    )
+    .columns(
         "[--no-table-headers] [<column> ...] [--timeout <timeout>]",
         COLUMNS,
     ),
@@ -204,5 +215,7 @@ fn trace(context: &Context, on: bool) -> Result<Answer, Failure> {
         map.insert("tracing".to_owned(), on.into());
     }
     put(context, vhost, &body)?;
-    Ok(Answer::DoneSaying(format!("Trace {state} for vhost {vhost}")))
+    Ok(Answer::DoneSaying(format!(
+        "Trace {state} for vhost {vhost}"
+    )))
 }

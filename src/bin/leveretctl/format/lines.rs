@@ -153,10 +153,10 @@ pub fn render_text(text: &str, formatter: Formatter) -> String {
 pub fn render_message(message: Option<&str>, node: &str, formatter: Formatter) -> String {
     match formatter {
         Formatter::Json | Formatter::JsonStream => {
-            let mut object = json!({ "node": node, "status": "ok" });
-            if let (Some(message), Some(map)) = (message, object.as_object_mut()) {
-                map.insert("message".to_owned(), message.into());
-            }
+            let object = match message {
+                Some(message) => json!({ "message": message, "node": node, "status": "ok" }),
+                None => json!({ "node": node, "result": "ok" }),
+            };
             format!("{object}\n")
         }
         Formatter::Csv => String::new(),
@@ -170,7 +170,10 @@ mod tests {
 
     fn users() -> Rows {
         let mut rows = Rows::new(&["user", "tags"]);
-        for (user, tags) in [("alice", vec![]), ("guest", vec!["administrator".to_owned()])] {
+        for (user, tags) in [
+            ("alice", vec![]),
+            ("guest", vec!["administrator".to_owned()]),
+        ] {
             rows.rows.push(vec![Cell::text(user), Cell::Words(tags)]);
         }
         rows
@@ -188,7 +191,8 @@ mod tests {
     fn json_is_one_object_a_line() {
         let text = "[\n{\"user\":\"alice\",\"tags\":[]}\n,{\"user\":\"guest\",\"tags\":[\"administrator\"]}\n]\n";
         assert_eq!(render(&users(), Formatter::Json, true), text);
-        let text = "{\"user\":\"alice\",\"tags\":[]}\n{\"user\":\"guest\",\"tags\":[\"administrator\"]}\n";
+        let text =
+            "{\"user\":\"alice\",\"tags\":[]}\n{\"user\":\"guest\",\"tags\":[\"administrator\"]}\n";
         assert_eq!(render(&users(), Formatter::JsonStream, true), text);
     }
 
@@ -203,7 +207,8 @@ mod tests {
 
     #[test]
     fn erlang_terms() {
-        let text = "[[{user,<<\"alice\">>},{tags,[]}],[{user,<<\"guest\">>},{tags,[administrator]}]]\n";
+        let text =
+            "[[{user,<<\"alice\">>},{tags,[]}],[{user,<<\"guest\">>},{tags,[administrator]}]]\n";
         assert_eq!(render(&users(), Formatter::Erlang, true), text);
     }
 
@@ -221,7 +226,10 @@ mod tests {
     #[test]
     fn what_was_done() {
         assert_eq!(render_message(None, "a@b", Formatter::Table), "");
-        assert_eq!(render_message(Some("Done."), "a@b", Formatter::Table), "Done.\n");
+        assert_eq!(
+            render_message(Some("Done."), "a@b", Formatter::Table),
+            "Done.\n"
+        );
         let text = "{\"node\":\"a@b\",\"status\":\"ok\",\"message\":\"Done.\"}\n";
         let rendered = render_message(Some("Done."), "a@b", Formatter::Json);
         let same = |text: &str| serde_json::from_str::<Value>(text).unwrap();
