@@ -18,6 +18,7 @@ pub mod segments;
 pub mod server;
 pub mod state;
 pub mod transport;
+pub mod ui;
 
 pub use auth::Caller;
 pub use error::ApiError;
