@@ -1,5 +1,5 @@
-//! Logins of the pages: `POST /api/login` opens a session and sets its cookie, `DELETE /api/login`
-//! (or `POST /api/logout`) ends it. `GET /api/auth` tells a page how to log in.
+//! Logins of the pages: `POST /api/session` (or RabbitMQ's `/api/login`) opens a session and sets
+//! its cookie, `DELETE /api/session` ends it. `GET /api/auth` tells a page how to log in.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -20,8 +20,8 @@ use crate::management::state::SharedApi;
 pub fn routes() -> Router<SharedApi> {
     Router::new()
         .route("/api/auth", get(how))
-        .route("/api/login", post(log_in).delete(log_out))
-        .route("/api/logout", post(log_out))
+        .route("/api/login", post(log_in))
+        .route("/api/session", post(log_in).delete(log_out))
 }
 
 /// Asked before a login, by pages that would offer OAuth.
@@ -36,7 +36,10 @@ fn credentials(headers: &HeaderMap, octets: &[u8]) -> Result<Credentials, ApiErr
     let (user, password) = if is_json {
         let body = Body::parse(octets)?;
         body.require(&["username", "password"])?;
-        let text = |key| body.text(key).map(|text| text.unwrap_or_default().to_owned());
+        let text = |key| {
+            body.text(key)
+                .map(|text| text.unwrap_or_default().to_owned())
+        };
         (text("username")?, text("password")?)
     } else {
         let form = Params::parse(&String::from_utf8_lossy(octets));

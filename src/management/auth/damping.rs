@@ -106,7 +106,9 @@ impl Damping {
                 })
                 .waiting;
             if *waiting >= WAITING_MAX {
-                return Err(ApiError::too_many("too many failed logins, try again later"));
+                return Err(ApiError::too_many(
+                    "too many failed logins, try again later",
+                ));
             }
             *waiting += 1;
         }

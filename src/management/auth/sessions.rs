@@ -20,7 +20,7 @@ use crate::broker::Broker;
 use crate::management::error::ApiError;
 
 /// The header that our own pages send along.
-pub const OWN_PAGE: HeaderName = HeaderName::from_static("x-requested-with");
+pub const OWN_PAGE: HeaderName = HeaderName::from_static("x-leveret-ui");
 
 /// The cookie.
 const COOKIE: &str = "leveret_session";
@@ -139,7 +139,7 @@ pub fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
         return Ok(());
     }
     Err(ApiError::not_authorised(
-        "a request with a session cookie needs the header X-Requested-With",
+        "a request with a session cookie needs the header X-Leveret-UI",
     ))
 }
 
