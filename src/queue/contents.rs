@@ -83,6 +83,13 @@ impl Contents {
             })
     }
 
+    /// Messages whose index lies in a file, and octets of their bodies.
+    pub fn away(&self) -> (u64, u64) {
+        self.levels()
+            .map(|(_, level)| level.away())
+            .fold((0, 0), |(n, octets), (m, more)| (n + m, octets + more))
+    }
+
     /// Ready messages.
     #[inline]
     pub fn ready(&self) -> u64 {
