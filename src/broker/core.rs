@@ -13,6 +13,7 @@ use super::inbox::Event;
 use super::journal::Journal;
 use super::observe::churn::{AuthAttempts, Churn};
 use super::observe::observer::Observer;
+use super::pressure::Pressure;
 use super::reader::Reader;
 use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
@@ -63,6 +64,8 @@ pub struct Broker {
     pub auth_attempts: AuthAttempts,
     /// What has been seen of all this in the last minutes and hours.
     pub observer: Observer,
+    /// What publishers wait for besides the log's own buffer.
+    pub pressure: Pressure,
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
@@ -84,6 +87,7 @@ impl Broker {
             churn: Churn::default(),
             auth_attempts: AuthAttempts::default(),
             observer: Observer::default(),
+            pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),
             vhosts: RwLock::default(),

@@ -153,7 +153,8 @@ impl Vhost {
             None => return Ok(0),
             Some(outcome) => outcome?,
         };
-        gone.kind(queue.settings.kind).add(ended.counters, &queue.settings);
+        gone.kind(queue.settings.kind)
+            .add(ended.counters, &queue.settings);
         self.queues.write().remove(&queue.name);
         drop(gone);
         self.churn.deleted.add(1);

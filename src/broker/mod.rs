@@ -19,6 +19,7 @@ pub mod journal;
 pub mod keeper;
 pub mod observe;
 pub mod port;
+pub mod pressure;
 pub mod reader;
 pub mod reply_to;
 pub mod restore;

@@ -16,8 +16,8 @@ use crate::message::Chunk;
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Contents, Counters, Effects, Incoming, MessageId, Queue, QueueArguments,
-    QueueKind, Read, Status, Survey,
+    ConsumerKey, ConsumerSpec, Contents, Counters, Effects, Incoming, MessageId, Queue,
+    QueueArguments, QueueKind, Read, Status, Survey,
 };
 
 /// A queue of a virtual host. Laid out as written: what a message touches comes first.

@@ -122,10 +122,12 @@ impl Level {
 
     /// Messages in blocks that are away, and octets of their bodies.
     pub fn away(&self) -> (u64, u64) {
-        self.blocks.iter().fold((0, 0), |(n, octets), place| match place {
-            Place::Away(away) => (n + u64::from(away.live), octets + away.bytes),
-            Place::Here(_) => (n, octets),
-        })
+        self.blocks
+            .iter()
+            .fold((0, 0), |(n, octets), place| match place {
+                Place::Away(away) => (n + u64::from(away.live), octets + away.bytes),
+                Place::Here(_) => (n, octets),
+            })
     }
 
     /// Ready messages.

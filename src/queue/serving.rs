@@ -194,7 +194,11 @@ impl<P: Port> Queue<P> {
             }
         }
         let rare = &mut self.rare;
-        *if no_ack { &mut rare.got_no_ack } else { &mut rare.got } += 1;
+        *if no_ack {
+            &mut rare.got_no_ack
+        } else {
+            &mut rare.got
+        } += 1;
         self.counters.redelivered += u64::from(meta.redelivered);
         Some(Taken {
             id,

@@ -77,8 +77,14 @@ impl ExchangeTally {
     pub fn flush(&mut self) {
         for entry in &mut self.entries {
             if entry.publish_in > 0 {
-                entry.counts.publish_in.add(std::mem::take(&mut entry.publish_in));
-                entry.counts.publish_out.add(std::mem::take(&mut entry.publish_out));
+                entry
+                    .counts
+                    .publish_in
+                    .add(std::mem::take(&mut entry.publish_in));
+                entry
+                    .counts
+                    .publish_out
+                    .add(std::mem::take(&mut entry.publish_out));
             }
         }
     }

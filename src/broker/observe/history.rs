@@ -125,7 +125,11 @@ impl<const N: usize, const GAUGES: usize, const SHIFT: u32> History<N, GAUGES, S
 
 impl<const N: usize> Ring<N> {
     fn push(&mut self, values: [u64; N], shift: u32) {
-        self.still = if self.latest == values { self.still + 1 } else { 0 };
+        self.still = if self.latest == values {
+            self.still + 1
+        } else {
+            0
+        };
         self.latest = values;
         self.at = (self.at + 1) % ROUNDS;
         self.len = (self.len + 1).min(ROUNDS);
@@ -165,7 +169,7 @@ mod tests {
     #[test]
     fn a_minute_is_kept_exactly() {
         let history = History::<2, 1, 0>::default();
-        let value = |round: u64| [if round % 2 == 0 { 0 } else { 1 << 30 }, round << 31];
+        let value = |round: u64| [if round.is_multiple_of(2) { 0 } else { 1 << 30 }, round << 31];
         for round in 1..=40 {
             history.note(value(round), round * 5000);
         }

@@ -74,9 +74,7 @@ pub async fn round(broker: &Broker, now: u64) {
         node.queue_created,
         node.queue_deleted,
     ];
-    broker
-        .observer
-        .note_node(&node, churn, resources, now);
+    broker.observer.note_node(&node, churn, resources, now);
 }
 
 async fn pause(seen: &mut usize) {

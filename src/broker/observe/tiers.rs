@@ -78,7 +78,11 @@ mod tests {
             let samples = tiers.samples(Range { age_s, incr_s }, now);
             let wanted = age_s / incr_s + 1;
             // The oldest may just have been let go of.
-            assert!(samples.len() as u64 + 1 >= wanted, "{age_s}: {}", samples.len());
+            assert!(
+                samples.len() as u64 + 1 >= wanted,
+                "{age_s}: {}",
+                samples.len()
+            );
             for pair in samples.windows(2) {
                 let step = pair[0].values[0] - pair[1].values[0];
                 assert_eq!(step * 5, incr_s, "{age_s}");

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 
 use super::channel_stats::ChannelStats;
 use super::counter::Counter;
-use super::history::History;
 use super::gone::GoneSums;
+use super::history::History;
 
 /// Series that a connection's history keeps: octets received and sent.
 pub const TRAFFIC_SERIES: usize = 2;

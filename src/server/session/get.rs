@@ -41,7 +41,12 @@ impl Session {
             None => state.unacked.tag_only(),
         };
         let stats = &state.stats;
-        if no_ack { &stats.get_no_ack } else { &stats.get }.add(1);
+        if no_ack {
+            &stats.get_no_ack
+        } else {
+            &stats.get
+        }
+        .add(1);
         stats.redeliver.add(u64::from(taken.redelivered));
         state.note_unacked();
         if let Some(source) = source

@@ -15,11 +15,16 @@ impl Session {
         if !self.wants_read_now() || self.out.len() >= OUTPUT_FULL {
             return false;
         }
-        let held = self.publisher && self.broker.journal.holds_up(&self.inbox);
+        let held = self.publisher && self.is_held_up();
         if held {
             self.traffic.held_at.set(self.now);
         }
         !held
+    }
+
+    /// True while the log, the memory or the disk needs time; the inbox is rung when it is over.
+    fn is_held_up(&self) -> bool {
+        self.broker.journal.holds_up(&self.inbox) || self.broker.pressure.holds_up(&self.inbox)
     }
 
     /// True unless an alarm blocks this publisher.

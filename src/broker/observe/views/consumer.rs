@@ -63,4 +63,3 @@ pub fn consumers_of(broker: &Broker, queue: &Arc<SharedQueue>) -> Vec<ConsumerVi
     }
     views.into_iter().map(|(_, view)| view).collect()
 }
-
