@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::block::{Arriving, Meta, Settled};
-use super::level::{Level, Totals};
+use super::counters::Totals;
+use super::level::Level;
 use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// A message of a queue: its priority in the top eight bits, its number within the priority below.

@@ -33,6 +33,19 @@ pub(super) struct Rare {
     pub transient_bytes: u64,
 }
 
+/// Messages and octets of bodies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages that wait for a consumer.
+    pub ready: u64,
+    /// Octets of their bodies.
+    pub ready_bytes: u64,
+    /// Messages with a consumer.
+    pub unacked: u64,
+    /// Octets of their bodies.
+    pub unacked_bytes: u64,
+}
+
 /// Messages that left without a consumer's acknowledgement, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the reasons of x-death")]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Arriving, Block, Meta, Settled, State};
+use super::counters::Totals;
 use super::page::{self, Away, Draft};
 use super::runs::Runs;
 use crate::limits::BLOCK_ENTRIES;
@@ -85,19 +86,6 @@ pub struct Level {
     ready_bytes: u64,
     unacked: u64,
     unacked_bytes: u64,
-}
-
-/// Messages and octets of bodies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Messages that wait for a consumer.
-    pub ready: u64,
-    /// Octets of their bodies.
-    pub ready_bytes: u64,
-    /// Messages with a consumer.
-    pub unacked: u64,
-    /// Octets of their bodies.
-    pub unacked_bytes: u64,
 }
 
 /// What [`Level::show`] shows.

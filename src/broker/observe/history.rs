@@ -169,7 +169,12 @@ mod tests {
     #[test]
     fn a_minute_is_kept_exactly() {
         let history = History::<2, 1, 0>::default();
-        let value = |round: u64| [if round.is_multiple_of(2) { 0 } else { 1 << 30 }, round << 31];
+        let value = |round: u64| {
+            [
+                if round.is_multiple_of(2) { 0 } else { 1 << 30 },
+                round << 31,
+            ]
+        };
         for round in 1..=40 {
             history.note(value(round), round * 5000);
         }
@@ -186,17 +191,17 @@ mod tests {
         let history = History::<2, 1, 4>::default();
         history.note([0, 0], 1);
         assert!(matches!(history.0.lock().kept, Kept::Nothing));
-        history.note([7, 1600], 5);
+        history.note([112, 1600], 5);
         // A gauge that is there at first sight has not just come.
-        assert_eq!(history.last_two(), ([7, 1600], [7, 0]));
+        assert_eq!(history.last_two(), ([112, 1600], [112, 0]));
         for round in 0..30 {
-            history.note([7, 1600], 10 + round);
+            history.note([112, 1600], 10 + round);
         }
         assert!(matches!(history.0.lock().kept, Kept::Still(_)));
         assert_eq!(history.changed_at(), 5);
-        assert_eq!(history.last_two(), ([7, 1600], [7, 1600]));
-        history.note([6, 3200], 100);
-        assert_eq!(history.last_two(), ([6, 3200], [7, 1600]));
+        assert_eq!(history.last_two(), ([112, 1600], [112, 1600]));
+        history.note([96, 3200], 100);
+        assert_eq!(history.last_two(), ([96, 3200], [112, 1600]));
         assert_eq!(history.changed_at(), 100);
     }
 

@@ -9,7 +9,7 @@ use super::message_counts::{MessageCounts, SERIES};
 use super::points::{Point, Range, resample};
 use super::tiers::Tiers;
 use super::totals::Totals;
-use super::views::node::{NodeFacts, Resources};
+use super::views::node::Resources;
 use crate::ids::Name;
 
 /// Series of a virtual host, and of the node: ready, unacknowledged, octets received and sent, then
@@ -38,7 +38,6 @@ struct Seen {
     /// Sums of virtual hosts that were deleted.
     deleted: Totals,
     used: Resources,
-    facts: NodeFacts,
 }
 
 /// Two rounds of an object's series and the time between them.
@@ -145,16 +144,6 @@ impl Observer {
         seen.churn.note(churn, now);
         seen.resources.note(used.series(), now);
         seen.used = used;
-    }
-
-    /// What the node was told at its start.
-    pub fn facts(&self) -> NodeFacts {
-        self.0.lock().facts.clone()
-    }
-
-    /// Says what the node was told at its start.
-    pub fn set_facts(&self, facts: NodeFacts) {
-        self.0.lock().facts = facts;
     }
 
     /// What the process used in the last round.

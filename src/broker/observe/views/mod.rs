@@ -14,6 +14,6 @@ pub use channel::ChannelView;
 pub use connection::ConnectionView;
 pub use consumer::ConsumerView;
 pub use exchange::ExchangeView;
-pub use node::{NodeFacts, NodeView};
+pub use node::NodeView;
 pub use queue::QueueView;
 pub use vhost::VhostView;

@@ -1,40 +1,8 @@
-//! The node as it is: what the process uses, and what it was told at its start.
+//! The node as it is: what the process uses.
 
 use super::super::observer::{RESOURCE_SERIES, Step};
 use crate::broker::Broker;
 use crate::broker::alarms::resident_memory;
-
-/// A listening socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenerFacts {
-    /// RabbitMQ's word for its protocol: `amqp`, `amqp/ssl`, `http`, `https`, `http/prometheus`.
-    pub protocol: &'static str,
-    /// The address it is bound to.
-    pub address: std::net::IpAddr,
-    /// Its port.
-    pub port: u16,
-}
-
-/// What does not change while the node runs.
-#[derive(Debug, Clone, Default)]
-pub struct NodeFacts {
-    /// The node's name.
-    pub name: String,
-    /// When it started, in milliseconds since the epoch.
-    pub started_at: u64,
-    /// Its data folder.
-    pub data_dir: String,
-    /// Configuration files that were read.
-    pub config_files: Vec<String>,
-    /// Log files.
-    pub log_files: Vec<String>,
-    /// Open files that are allowed.
-    pub fd_total: u64,
-    /// Free octets of the disk below which publishers are blocked.
-    pub disk_free_limit: u64,
-    /// Listening sockets.
-    pub listeners: Vec<ListenerFacts>,
-}
 
 /// What the process uses at the moment. What the system does not tell is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,11 +72,9 @@ impl Resources {
     }
 }
 
-/// The node, what it uses, and its last two rounds.
-#[derive(Debug, Clone, Default)]
+/// What the node uses, and its last two rounds.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct NodeView {
-    /// What does not change.
-    pub facts: NodeFacts,
     /// What the process used in the last round.
     pub resources: Resources,
     /// The same as series, with the round before.
@@ -127,7 +93,6 @@ impl NodeView {
     /// Looks at the node.
     pub fn of(broker: &Broker) -> Self {
         Self {
-            facts: broker.observer.facts(),
             resources: broker.observer.resources(),
             step: broker.observer.resource_step(),
             mem_limit: broker.alarms.memory_limit(),
