@@ -213,10 +213,17 @@ impl SharedQueue {
         })
     }
 
-    /// Writes down at most `most` blocks of the index that nobody will want soon.
-    pub(super) fn drafts(&self, most: usize) -> Vec<(u8, crate::queue::page::Draft)> {
-        self.locked_work(&mut Effects::default(), |queue, _| queue.drafts(most))
-            .unwrap_or_default()
+    /// Writes down at most `most` blocks of the index that nobody will want soon; `partial` takes
+    /// those that still grow as well.
+    pub(super) fn drafts(
+        &self,
+        partial: bool,
+        most: usize,
+    ) -> Vec<(u8, crate::queue::page::Draft)> {
+        self.locked_work(&mut Effects::default(), |queue, _| {
+            queue.drafts(partial, most)
+        })
+        .unwrap_or_default()
     }
 
     /// Lets go of a block that lies in the file of pages now.

@@ -205,6 +205,13 @@ impl Contents {
         })
     }
 
+    /// Makes room for what was read from a message on: see [`super::block::Block::make_room`].
+    pub fn make_room(&mut self, id: MessageId) {
+        if let Some(level) = self.level_mut(id.priority()) {
+            level.make_room(id.number());
+        }
+    }
+
     /// Gives a message the chunk that was read for it.
     pub fn install(&mut self, id: MessageId, chunk: &Arc<Chunk>) {
         if let Some(level) = self.level_mut(id.priority()) {

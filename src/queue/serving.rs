@@ -398,13 +398,15 @@ impl<P: Port> Queue<P> {
         self.contents = contents;
     }
 
-    /// Lets go of bodies that lie in files as well.
+    /// Lets go of bodies that lie in files as well: of all where nobody consumes, otherwise see
+    /// [`super::level::Level::shed`].
     pub fn shed(&mut self, all: bool) {
-        self.contents.shed(all);
+        self.contents.shed(all || self.consumers.is_empty());
     }
 
-    /// Writes down blocks of the index that nobody will want soon.
-    pub fn drafts(&mut self, most: usize) -> Vec<(u8, super::page::Draft)> {
+    /// Writes down blocks of the index that nobody will want soon; `partial` takes those that still
+    /// grow as well.
+    pub fn drafts(&mut self, partial: bool, most: usize) -> Vec<(u8, super::page::Draft)> {
         let all = self.consumers.is_empty();
         let mut drafts = Vec::new();
         for priority in self.contents.priorities() {
@@ -412,7 +414,7 @@ impl<P: Port> Queue<P> {
             let room = most.saturating_sub(drafts.len());
             drafts.extend(
                 level
-                    .drafts(all, room)
+                    .drafts(all, partial, room)
                     .into_iter()
                     .map(|draft| (priority, draft)),
             );
