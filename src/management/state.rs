@@ -1,10 +1,11 @@
 //! What every handler is given.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::auth::{Damping, Sessions};
 use super::facts::NodeFacts;
 use super::operations::Operations;
 use crate::broker::Broker;
@@ -26,6 +27,10 @@ pub struct Api {
     pub started: Instant,
     /// The node itself, once it serves its operator.
     pub operations: OnceLock<Arc<dyn Operations>>,
+    /// Logins of the pages.
+    pub sessions: Sessions,
+    /// Who has guessed passwords.
+    pub damping: Damping,
     stopping: watch::Sender<bool>,
 }
 
@@ -37,7 +42,10 @@ impl Api {
         node: NodeFacts,
         started: Instant,
     ) -> SharedApi {
+        let minutes = settings.management.login_session_timeout_min;
         Arc::new(Self {
+            sessions: Sessions::new(Duration::from_secs(minutes * 60)),
+            damping: Damping::default(),
             broker,
             settings,
             node,

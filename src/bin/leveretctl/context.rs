@@ -288,6 +288,11 @@ pub fn write_out(text: &str) {
     let _ = out.flush();
 }
 
+/// Writes to standard error, which may have gone away as well.
+pub fn write_error(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,6 +82,7 @@ impl Failure {
     }
 
     /// What went wrong, without headings.
+    #[cfg(test)]
     pub fn text(&self) -> &str {
         match self {
             Self::Arguments { text, .. }

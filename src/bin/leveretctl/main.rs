@@ -15,7 +15,7 @@ mod store;
 use std::process::ExitCode;
 
 use crate::arguments::{Parsed, check, parse};
-use crate::context::{Context, write_out};
+use crate::context::{Context, write_error, write_out};
 use crate::failure::{Failure, USAGE};
 use crate::format::{Formatter, render, render_message, render_text};
 use crate::spec::{Answer, Spec};
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         return without_command(&parsed, &specs);
     };
     let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
-        eprint!("{}", help::unknown(&name, &specs));
+        write_error(&help::unknown(&name, &specs));
         return ExitCode::from(USAGE);
     };
     if parsed.flag("help") {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     match run(spec, &parsed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}", told(&failure, spec, &parsed));
+            write_error(&format!("{}\n", told(&failure, spec, &parsed)));
             ExitCode::from(failure.code())
         }
     }
@@ -60,7 +60,7 @@ fn without_command(parsed: &Parsed, specs: &[Spec]) -> ExitCode {
         write_out(&page);
         return ExitCode::SUCCESS;
     }
-    eprint!("{page}");
+    write_error(&page);
     ExitCode::from(USAGE)
 }
 
