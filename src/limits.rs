@@ -97,3 +97,13 @@ pub const LOG_LINE: usize = 8 * 1024;
 
 /// Events that are kept in memory for whoever looks on.
 pub const EVENTS_KEPT: usize = 1_024;
+/// Publishers are held up while bodies take more than this many eighths of the memory limit and
+/// some of them are being put away: an allocator may hold twice as much, which is below the limit.
+pub const HOLD_EIGHTHS: u64 = 3;
+
+/// Publishers are held up while the log takes this many quarters of what it may beyond twice what
+/// lives in it, and files are being emptied; a checkpoint's worth may come before it is seen.
+pub const HOLD_LOG_QUARTERS: u64 = 2;
+
+/// Looks in vain after which publishers are let go again: what is there cannot be put away.
+pub const HOLD_PATIENCE: u32 = 50;

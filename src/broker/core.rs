@@ -11,6 +11,7 @@ use super::connections::{Connections, forced_closure};
 use super::import::Kept;
 use super::inbox::Event;
 use super::journal::Journal;
+use super::pressure::Pressure;
 use super::reader::Reader;
 use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
@@ -55,6 +56,8 @@ pub struct Broker {
     pub kept: Mutex<Kept>,
     /// The way to the commit log.
     pub journal: Arc<Journal>,
+    /// What publishers wait for besides the log's own buffer.
+    pub pressure: Pressure,
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
@@ -73,6 +76,7 @@ impl Broker {
             replies: Replies::default(),
             kept: Mutex::default(),
             journal: Arc::default(),
+            pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),
             vhosts: RwLock::default(),
