@@ -97,6 +97,7 @@ pub const LOG_LINE: usize = 8 * 1024;
 
 /// Events that are kept in memory for whoever looks on.
 pub const EVENTS_KEPT: usize = 1_024;
+
 /// Publishers are held up while bodies take more than this many eighths of the memory limit and
 /// some of them are being put away: an allocator may hold twice as much, which is below the limit.
 pub const HOLD_EIGHTHS: u64 = 3;

@@ -66,7 +66,10 @@ mod tests {
     #[test]
     fn events_are_kept_in_order() {
         let log = EventLog::default();
-        log.emit("queue.created", [("name", "q".into()), ("vhost", "/".into())]);
+        log.emit(
+            "queue.created",
+            [("name", "q".into()), ("vhost", "/".into())],
+        );
         log.emit("queue.deleted", [("name", String::from("q").into())]);
         let seen = log.since(0);
         let names: Vec<&str> = seen.entries.iter().map(|event| event.name).collect();

@@ -94,7 +94,10 @@ mod tests {
         let got = &buffer[..length];
         assert!(got.starts_with(b"MESSAGE\n\x03\0\0\0\0\0\0\0a\nb\nPRIORITY=3\n"));
         let text = String::from_utf8_lossy(got);
-        assert!(text.ends_with("ERL_PID=<0.7.0>\nDOMAIN=rabbitmq.channel\n"), "{text}");
+        assert!(
+            text.ends_with("ERL_PID=<0.7.0>\nDOMAIN=rabbitmq.channel\n"),
+            "{text}"
+        );
     }
 
     #[test]

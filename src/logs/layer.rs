@@ -36,7 +36,11 @@ pub struct Logs {
 impl Logs {
     /// Opens the outputs that the configuration names. A relative file is taken from `log.dir`, or
     /// from `data_dir`; `host` is this machine's name, for syslog.
-    pub fn open(settings: &LogSettings, data_dir: &std::path::Path, host: &str) -> io::Result<Self> {
+    pub fn open(
+        settings: &LogSettings,
+        data_dir: &std::path::Path,
+        host: &str,
+    ) -> io::Result<Self> {
         let zone = TimeZone::system();
         let form = |target: &crate::config::LogTarget| {
             Form::new(target.format, &target.form, zone.clone())
@@ -140,7 +144,10 @@ impl Logs {
 }
 
 fn subject(error: &io::Error, verb: &str, path: &std::path::Path) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {verb} {}: {error}", path.display()))
+    io::Error::new(
+        error.kind(),
+        format!("cannot {verb} {}: {error}", path.display()),
+    )
 }
 
 /// True for events of libraries.

@@ -111,7 +111,11 @@ mod tests {
         for line in ["one\n", "two\n", "three\n", "four\n"] {
             file.write(line.as_bytes()).unwrap();
         }
-        let expected = [("x.log", "four\n"), ("x.log.0", "three\n"), ("x.log.1", "two\n")];
+        let expected = [
+            ("x.log", "four\n"),
+            ("x.log.0", "three\n"),
+            ("x.log.1", "two\n"),
+        ];
         let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
         assert_eq!(names(folder.path()), expected);
     }

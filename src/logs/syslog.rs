@@ -105,7 +105,11 @@ impl Way {
             .next()
             .ok_or_else(|| io::Error::other("the syslog host has no address"))?;
         if settings.transport == SyslogTransport::Udp {
-            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let any = if address.is_ipv4() {
+                "0.0.0.0:0"
+            } else {
+                "[::]:0"
+            };
             let socket = UdpSocket::bind(any)?;
             socket.set_nonblocking(true)?;
             socket.connect(address)?;

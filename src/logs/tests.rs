@@ -86,7 +86,10 @@ fn categories_have_levels_of_their_own_that_change() {
         say(3);
         assert_eq!(logs.level(Category::Channel), LogLevel::None);
     });
-    assert_eq!(got, ["[debug] <0.0.0> connection 1", "[info] <0.0.0> queue 2"]);
+    assert_eq!(
+        got,
+        ["[debug] <0.0.0> connection 1", "[info] <0.0.0> queue 2"]
+    );
 }
 
 #[test]
@@ -110,10 +113,19 @@ fn the_tail_has_the_last_lines_and_files_are_put_aside() {
         logs.rotate().unwrap();
         tracing::info!("two");
     });
-    let texts: Vec<String> = logs.tail().since(0).entries.iter().map(|r| r.text.clone()).collect();
+    let texts: Vec<String> = logs
+        .tail()
+        .since(0)
+        .entries
+        .iter()
+        .map(|r| r.text.clone())
+        .collect();
     assert_eq!(texts, ["one", "two"]);
     let path = folder.path().join("x.log");
     assert_eq!(logs.locations(), [path.display().to_string()]);
     assert_eq!(lines(&path), ["[info] <0.0.0> two"]);
-    assert_eq!(lines(&folder.path().join("x.log.0")), ["[info] <0.0.0> one"]);
+    assert_eq!(
+        lines(&folder.path().join("x.log.0")),
+        ["[info] <0.0.0> one"]
+    );
 }

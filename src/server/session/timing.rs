@@ -119,7 +119,7 @@ impl Session {
         let now = self.clock.ms();
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             if !matches!(self.phase, Phase::Closing | Phase::Done) {
-                tracing::error!(peer = %self.log_name, "closing the connection: handshake timeout");
+                self.log_handshake_timeout();
             }
             return false;
         }
@@ -134,12 +134,7 @@ impl Session {
                     encode::heartbeat(self.out.buffer());
                 }
                 Due::Dead => {
-                    tracing::error!(
-                        peer = %self.log_name,
-                        user = self.user_name(),
-                        "closing the connection: missed heartbeats from client, timeout: {}s",
-                        self.tuning.heartbeat_s
-                    );
+                    self.log_missed_heartbeats();
                     return false;
                 }
             }
