@@ -98,6 +98,16 @@ pub const LOG_LINE: usize = 8 * 1024;
 /// Events that are kept in memory for whoever looks on.
 pub const EVENTS_KEPT: usize = 1_024;
 
+/// Connections to one listener of the management API: pages and tools hold a few each, and more
+/// wait to be accepted.
+pub const MANAGEMENT_CONNECTIONS: usize = 1_024;
+
+/// Time that a client of the management API has to send a request's head, between requests too.
+pub const MANAGEMENT_HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Octets of a request's head, and of what is read of it at once.
+pub const MANAGEMENT_HEADER_BYTES: usize = 64 * 1024;
+
 /// Publishers are held up while bodies take more than this many eighths of the memory limit and
 /// some of them are being put away: an allocator may hold twice as much, which is below the limit.
 pub const HOLD_EIGHTHS: u64 = 3;

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["store", "logs"],
     &["broker"],
-    &["server"],
+    &["server", "management"],
     &["node"],
 ];
 

@@ -29,6 +29,7 @@ pub use log_settings::{
 };
 pub use settings::{
     AmqpSettings, AuthSettings, CertificateLogin, CertificateSan, DefaultObjects, DiskLimit,
-    HttpListener, ListenerAddress, ListenerSettings, MemoryLimit, NodeSettings, QueueType,
-    ResourceSettings, Settings, TcpOptions, TlsSettings, TlsVersion,
+    HttpListener, ListenerAddress, ListenerSettings, ManagementSettings, ManagementTls,
+    MemoryLimit, NodeSettings, QueueType, RatesMode, ResourceSettings, Settings, TcpOptions,
+    TlsSettings, TlsVersion,
 };

@@ -1,8 +1,10 @@
 //! The node: builds every part, starts and stops them in order, and answers its operator.
 
-pub mod control;
+pub mod banner;
+mod control;
 pub mod data_dir;
 pub mod logging;
+mod management;
 pub mod memory;
 pub mod options;
 pub mod start;

@@ -7,17 +7,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::store::Store;
-use super::{control, data_dir, logging, memory};
+use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::import::hash_password;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
-use crate::config::{Loaded, QueueType, Settings, TlsVersion};
+use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
 use crate::definitions::import::{Target, parse};
+use crate::management::server::serve;
+use crate::management::transport::Transport;
+use crate::management::{Api, ListenerFacts, NodeFacts, SharedApi};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
@@ -34,32 +38,59 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let settings = &loaded.settings;
     let started = Instant::now();
     let folder = data_dir::open(Path::new(&settings.node.data_dir))?;
-    logging::start(&settings.log, &folder.path)?;
+    let name = node_name(settings);
+    let logs = logging::start(&settings.log, &folder.path, &host_name())?;
+    tokio::spawn(logging::reopen_on_hangup(Arc::clone(&logs)));
+    banner::begin(&name, &loaded, &logs.locations(), &folder.path);
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
     let files = raise_file_limit();
     let broker = build_broker(settings);
+    let log_files = logs.locations();
+    broker.introduce(&name, logs);
+    banner::limits(settings, broker.alarms.memory_limit(), files);
     let session = session_options(settings)?;
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
     store.keep_definitions(&broker)?;
-    let opened = open_listeners(&broker, settings, &session)?;
+    let socket_options = socket_options(settings);
+    let opened = open_listeners(&broker, settings, &session, &socket_options)?;
+    let pages = management::open(settings, &socket_options)?;
+    let mut listeners = Vec::new();
+    for opened in &opened {
+        listeners.push(opened.facts()?);
+    }
+    listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
+    listeners.iter().for_each(banner::listener);
+    let api = Api::new(
+        Arc::clone(&broker),
+        settings.clone(),
+        NodeFacts {
+            name,
+            listeners,
+            data_dir: folder.path.clone(),
+            config_files: loaded.files.clone(),
+            log_files,
+            files_max: files,
+        },
+        started,
+    );
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
     tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
-    let mut addresses = Vec::new();
-    for (name, listener, acceptor) in opened {
-        addresses.push(format!("{name} on {}", listener.local_addr()?));
-        accepting.push(tokio::spawn(accept_loop(listener, acceptor)));
+    for opened in opened {
+        accepting.push(tokio::spawn(accept_loop(opened.listener, opened.acceptor)));
     }
-    banner(&addresses, &folder.path, &loaded.files, &broker, files);
+    accepting.extend(serve_pages(pages, &api));
+    banner::ready(&["rabbitmq_management"]);
     wait_for_stop().await?;
     for task in accepting {
         task.abort();
     }
+    api.stop();
     stop(&broker).await;
     let closed = store.close(&broker);
     let _ = std::fs::remove_file(control::socket_path(&folder.path));
@@ -205,23 +236,48 @@ fn server_properties(settings: &Settings) -> Table {
 }
 
 fn node_name(settings: &Settings) -> String {
-    settings.node.name.clone().unwrap_or_else(|| {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        format!("leveret@{}", host.trim())
-    })
+    settings
+        .node
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("leveret@{}", host_name()))
 }
 
-type Opened = (&'static str, TcpListener, Arc<Acceptor>);
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
 
-fn open_listeners(
-    broker: &Arc<Broker>,
-    settings: &Settings,
-    session: &Arc<SessionOptions>,
-) -> anyhow::Result<Vec<Opened>> {
+/// An open AMQP listener.
+struct Opened {
+    protocol: &'static str,
+    listener: TcpListener,
+    acceptor: Arc<Acceptor>,
+}
+
+impl Opened {
+    fn facts(&self) -> std::io::Result<ListenerFacts> {
+        Ok(ListenerFacts {
+            protocol: self.protocol,
+            address: self.listener.local_addr()?,
+            path: String::new(),
+        })
+    }
+}
+
+fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandle<()>> {
+    let transport = Transport::new(Arc::clone(api));
+    pages
+        .into_iter()
+        .map(|opened| tokio::spawn(serve(opened.listening, transport.clone())))
+        .collect()
+}
+
+fn socket_options(settings: &Settings) -> SocketOptions {
     let listeners = &settings.listeners;
     let tcp = &listeners.tcp_options;
     let size = |octets: Option<u64>| octets.and_then(|octets| usize::try_from(octets).ok());
-    let socket = SocketOptions {
+    SocketOptions {
         backlog: tcp.backlog,
         nodelay: tcp.nodelay,
         keepalive: tcp.keepalive,
@@ -230,7 +286,16 @@ fn open_listeners(
         linger_s: tcp.linger_on.then(|| tcp.linger_timeout_s.into()),
         proxy_protocol: listeners.proxy_protocol,
         tls_handshake_timeout_ms: listeners.ssl_handshake_timeout_ms,
-    };
+    }
+}
+
+fn open_listeners(
+    broker: &Arc<Broker>,
+    settings: &Settings,
+    session: &Arc<SessionOptions>,
+    socket: &SocketOptions,
+) -> anyhow::Result<Vec<Opened>> {
+    let listeners = &settings.listeners;
     let acceptor = |certificates| {
         Arc::new(Acceptor {
             broker: Arc::clone(broker),
@@ -239,25 +304,26 @@ fn open_listeners(
             certificates,
         })
     };
-    let mut opened: Vec<Opened> = Vec::new();
+    let mut opened = Vec::new();
+    let mut add = |protocol, address: &ListenerAddress, acceptor| -> anyhow::Result<()> {
+        opened.push(Opened {
+            protocol,
+            listener: listen(address.ip, address.port, socket)
+                .context("listeners.tcp and listeners.ssl set the ports of AMQP")?,
+            acceptor,
+        });
+        Ok(())
+    };
     let plain = acceptor(None);
     for (_, address) in listeners.tcp_to_open() {
-        opened.push((
-            "amqp",
-            listen(address.ip, address.port, &socket)?,
-            Arc::clone(&plain),
-        ));
+        add("amqp", address, Arc::clone(&plain))?;
     }
     if !listeners.ssl_to_open().is_empty() {
         let certificates = Certificates::load(tls_files(settings)?)?;
         tokio::spawn(Arc::clone(&certificates).watch());
         let tls = acceptor(Some(certificates));
         for (_, address) in listeners.ssl_to_open() {
-            opened.push((
-                "amqps",
-                listen(address.ip, address.port, &socket)?,
-                Arc::clone(&tls),
-            ));
+            add("amqp/ssl", address, Arc::clone(&tls))?;
         }
     }
     if opened.is_empty() {
@@ -303,28 +369,6 @@ fn raise_file_limit() -> u64 {
             0
         }
     }
-}
-
-fn banner(addresses: &[String], folder: &Path, files: &[PathBuf], broker: &Broker, limit: u64) {
-    let config = match files {
-        [] => "(none)".to_owned(),
-        files => files
-            .iter()
-            .map(|f| f.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    tracing::info!("Leveret {} started", env!("CARGO_PKG_VERSION"));
-    tracing::info!("listening: {}", addresses.join(", "));
-    tracing::info!(
-        "data folder: {}; config file(s): {config}",
-        folder.display()
-    );
-    tracing::info!(
-        "memory limit: {} MiB; open files: {limit}",
-        broker.alarms.memory_limit() / (1 << 20)
-    );
-    tracing::info!("Server startup complete");
 }
 
 async fn wait_for_stop() -> anyhow::Result<()> {

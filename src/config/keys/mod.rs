@@ -6,6 +6,7 @@ mod broker;
 mod listeners;
 mod login;
 mod logs;
+mod management;
 mod row;
 mod surroundings;
 
@@ -19,6 +20,7 @@ pub fn all_keys() -> impl Iterator<Item = &'static Key> {
         broker::KEYS,
         logs::KEYS,
         surroundings::KEYS,
+        management::KEYS,
     ]
     .into_iter()
     .flatten()

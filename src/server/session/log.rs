@@ -36,11 +36,6 @@ impl LogName {
             ended: false,
         }
     }
-
-    /// Both ends, as the connection is called everywhere: `1.2.3.4:5 -> 6.7.8.9:5672`.
-    pub fn ends(&self) -> &str {
-        &self.ends
-    }
 }
 
 /// A client's text within one line of the log.

@@ -157,7 +157,7 @@ impl Session {
                     continue;
                 };
                 if now_s.saturating_sub(run.at_s) * 1000 > limit {
-                    late.push((*number, limit));
+                    late.push((*number, limit, run.source));
                     break;
                 }
             }
@@ -167,7 +167,9 @@ impl Session {
         } else {
             u64::MAX
         };
-        for (channel, limit) in late {
+        for (channel, limit, source) in late {
+            let tag = self.consumers.tag_of(source);
+            self.log_ack_timeout(&tag, channel, limit);
             let error = AmqpError::precondition_failed(format!(
                 "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
                  {limit} ms. This timeout value can be configured, see consumers doc guide to \

@@ -215,6 +215,12 @@ impl Log {
         self.low.load(Ordering::Relaxed)
     }
 
+    /// Free octets of the disk, and how many there should be at least; zeros where it does not tell.
+    pub fn free_space(&self) -> (u64, u64) {
+        let free = self.disk.free_bytes().unwrap_or_default();
+        (free, self.options.reserve_bytes)
+    }
+
     /// Asks the disk how much is free, now.
     pub fn check_space(&self) {
         // A disk that does not answer will fail a write soon enough; that is where it is reported.

@@ -1,0 +1,17 @@
+//! Every path of the API and who answers it.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+use super::api;
+use super::state::SharedApi;
+
+/// All routes. A resource's own stand in its file below `api`, with their full paths.
+pub fn all(api: &SharedApi) -> Router {
+    let body_max = usize::try_from(api.settings.management.max_body_bytes).unwrap_or(usize::MAX);
+    Router::new()
+        .merge(api::overview::routes())
+        .merge(api::whoami::routes())
+        .layer(DefaultBodyLimit::max(body_max))
+        .with_state(SharedApi::clone(api))
+}
