@@ -1,7 +1,7 @@
 //! The node: builds every part, starts and stops them in order, and answers its operator.
 
-pub mod banner;
-mod control;
+mod banner;
+pub mod control;
 pub mod data_dir;
 pub mod logging;
 mod management;
