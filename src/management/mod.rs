@@ -11,15 +11,18 @@ pub mod auth;
 pub mod body;
 pub mod error;
 pub mod facts;
+pub mod listing;
 pub mod query;
 pub mod router;
 pub mod segments;
 pub mod server;
 pub mod state;
 pub mod transport;
+pub mod ui;
 
 pub use auth::Caller;
 pub use error::ApiError;
 pub use facts::{ListenerFacts, NodeFacts};
+pub use listing::Listing;
 pub use server::{Listening, Peer, TlsAccept};
 pub use state::{Api, SharedApi};

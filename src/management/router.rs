@@ -5,6 +5,7 @@ use axum::extract::DefaultBodyLimit;
 
 use super::api;
 use super::state::SharedApi;
+use super::ui;
 
 /// All routes. A resource's own stand in its file below `api`, with their full paths.
 pub fn all(api: &SharedApi) -> Router {
@@ -12,6 +13,7 @@ pub fn all(api: &SharedApi) -> Router {
     Router::new()
         .merge(api::overview::routes())
         .merge(api::whoami::routes())
+        .merge(ui::routes(&api.settings.management.path_prefix))
         .layer(DefaultBodyLimit::max(body_max))
         .with_state(SharedApi::clone(api))
 }

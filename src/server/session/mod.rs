@@ -34,8 +34,10 @@ use std::sync::Arc;
 use crate::amqp::{AmqpError, Table};
 use crate::auth::{Mechanism, PermissionCache, User};
 use crate::broker::batch::Batch;
-use crate::broker::connections::ConnectionHandle;
+use crate::broker::connections::{ConnectionHandle, TlsFacts};
 use crate::broker::inbox::{Inbox, Mail};
+use crate::broker::observe::exchange_counts::ExchangeTally;
+use crate::broker::observe::traffic::Traffic;
 use crate::broker::{Broker, SharedQueue, Vhost};
 use crate::connection::{Heartbeat, Tuning};
 use crate::queue::settle::SettleRun;
@@ -83,6 +85,8 @@ pub struct PeerInfo {
     pub socket_is_loopback: bool,
     /// It came over TLS.
     pub tls: bool,
+    /// What TLS says of it.
+    pub tls_facts: Option<Box<TlsFacts>>,
     /// The user name in its verified certificate.
     pub certificate_user: Option<String>,
 }
@@ -111,6 +115,8 @@ enum Phase {
 struct Client {
     name: Option<String>,
     properties: Table,
+    /// The SASL mechanism it chose.
+    mechanism: String,
     failure_close: bool,
     cancel_notify: bool,
     blocked: bool,
@@ -129,6 +135,10 @@ pub struct Session {
     user: Option<Arc<User>>,
     vhost: Option<Arc<Vhost>>,
     handle: Option<Arc<ConnectionHandle>>,
+    /// What is seen of it from outside.
+    traffic: Arc<Traffic>,
+    /// Publishes of the batch by exchange.
+    tally: ExchangeTally,
     inbox: Arc<Inbox>,
     mail: Mail,
     mail_run: usize,
@@ -196,6 +206,8 @@ impl Session {
             user: None,
             vhost: None,
             handle: None,
+            traffic: Arc::default(),
+            tally: ExchangeTally::default(),
             inbox: Arc::default(),
             mail: Mail::default(),
             mail_run: 0,

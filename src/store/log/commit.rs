@@ -215,10 +215,14 @@ impl Log {
         self.low.load(Ordering::Relaxed)
     }
 
-    /// Free octets of the disk, and how many there should be at least; zeros where it does not tell.
-    pub fn free_space(&self) -> (u64, u64) {
-        let free = self.disk.free_bytes().unwrap_or_default();
-        (free, self.options.reserve_bytes)
+    /// Free octets of the disk, asked now; 0 where it does not answer.
+    pub fn free_bytes(&self) -> u64 {
+        self.disk.free_bytes().unwrap_or(0)
+    }
+
+    /// Free octets of the disk below which space is low.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.options.reserve_bytes
     }
 
     /// Asks the disk how much is free, now.
