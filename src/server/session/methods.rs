@@ -21,7 +21,19 @@ impl Session {
             );
             return Err(AmqpError::not_allowed(text));
         }
-        self.channels.insert(number, Channel::default());
+        let max = self.limits().channels_max();
+        let Some(counted) = self.usage.open_channel(max) else {
+            let (user, max) = (self.user_name(), max.unwrap_or_default());
+            return Err(AmqpError::not_allowed(format!(
+                "number of channels opened for user '{user}' has reached the maximum allowed user \
+                 limit of ({max})"
+            )));
+        };
+        let state = Channel {
+            _counted: Some(counted),
+            ..Channel::default()
+        };
+        self.channels.insert(number, state);
         encode::channel_open_ok(self.out.buffer(), number);
         Ok(())
     }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::amqp::{AmqpError, Table};
 use crate::auth::{Mechanism, PermissionCache, User};
 use crate::broker::batch::Batch;
-use crate::broker::connections::ConnectionHandle;
+use crate::broker::connections::{ConnectionHandle, UserUsage};
 use crate::broker::inbox::{Inbox, Mail};
 use crate::broker::{Broker, SharedQueue, Vhost};
 use crate::connection::{Heartbeat, Tuning};
@@ -125,6 +125,8 @@ pub struct Session {
     user: Option<Arc<User>>,
     vhost: Option<Arc<Vhost>>,
     handle: Option<Arc<ConnectionHandle>>,
+    /// What its user has open, on all connections.
+    usage: Arc<UserUsage>,
     inbox: Arc<Inbox>,
     mail: Mail,
     mail_run: usize,
@@ -197,6 +199,7 @@ impl Session {
             user: None,
             vhost: None,
             handle: None,
+            usage: Arc::default(),
             inbox: Arc::default(),
             mail: Mail::default(),
             mail_run: 0,
