@@ -88,3 +88,24 @@ pub const LOG_BUFFER: usize = 12 * 1024 * 1024;
 
 /// Transient messages go to files when bodies take more than this part of the memory limit.
 pub const SPILL_SHARE: u64 = 4;
+
+/// Connections to one listener of the management API: pages and tools hold a few each, and more
+/// wait to be accepted.
+pub const MANAGEMENT_CONNECTIONS: usize = 1_024;
+
+/// Time that a client of the management API has to send a request's head, between requests too.
+pub const MANAGEMENT_HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Octets of a request's head, and of what is read of it at once.
+pub const MANAGEMENT_HEADER_BYTES: usize = 64 * 1024;
+
+/// Publishers are held up while bodies take more than this many eighths of the memory limit and
+/// some of them are being put away: an allocator may hold twice as much, which is below the limit.
+pub const HOLD_EIGHTHS: u64 = 3;
+
+/// Publishers are held up while the log takes this many quarters of what it may beyond twice what
+/// lives in it, and files are being emptied; a checkpoint's worth may come before it is seen.
+pub const HOLD_LOG_QUARTERS: u64 = 2;
+
+/// Looks in vain after which publishers are let go again: what is there cannot be put away.
+pub const HOLD_PATIENCE: u32 = 50;

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["store"],
     &["broker"],
-    &["server"],
+    &["server", "management"],
     &["node"],
 ];
 

@@ -63,10 +63,15 @@
 //!   can be stopped or killed ([`suite::Broker::end`]) and started again on its
 //!   data ([`Ctx::start_again`]); scenarios that hold after both are written
 //!   with `restart::Life`.
+//! * The management API: [`Ctx::http`] and [`suite::Broker::http`] give an
+//!   [`http::Http`] as guest, and skip the scenario where the API is not to be
+//!   tested (no `--http-url`). Statistics lag by some seconds: poll with
+//!   [`suite::eventually`].
 //! * [`check!`] and [`check_eq!`] fail with place and values; a panic fails the
 //!   one scenario too. 20 seconds are the limit unless [`Scenario::seconds`].
 
 pub mod client;
+pub mod http;
 pub mod scenarios;
 pub mod suite;
 pub mod wire;
@@ -76,8 +81,9 @@ pub use suite::{Ctx, Scenario};
 /// What scenario files import.
 pub mod prelude {
     pub use crate::client::*;
+    pub use crate::http::{Answer, Http, Json, Request, base64, segment};
     pub use crate::suite::{
-        Broker, Ctx, Definitions, Ending, Failure, Product, Result, Scenario, fail,
+        Broker, Ctx, Definitions, Ending, Failure, Product, Result, Scenario, eventually, fail,
     };
     pub use crate::wire::*;
     pub use crate::{check, check_eq};

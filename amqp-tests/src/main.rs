@@ -3,17 +3,22 @@
 use std::process::ExitCode;
 
 use amqp_tests::client::Url;
+use amqp_tests::http::Http;
 use amqp_tests::suite::{
     Plan, Product, Result, Target, detect, fail, free_ports, print_list, run_all,
 };
 use amqp_tests::{Scenario, scenarios};
 
-const USAGE: &str = "scenarios [--url URL] [--broker-bin FILE] [--oracle-url URL] \
-[--oracle-sbin DIR] \
+const USAGE: &str =
+    "scenarios [--url URL] [--http-url URL] [--broker-bin FILE] [--oracle-url URL] \
+[--oracle-http-url URL] [--oracle-sbin DIR] \
 [--product rabbitmq|leveret] [--filter TEXT] [--list] [--json FILE] [--threads N] [--repeat N]
   --url URL         broker under test (amqp://guest:guest@127.0.0.1:5672/%2f)
+  --http-url URL    its management API (http://127.0.0.1:15672); without it scenarios of
+                    that API are not run
   --broker-bin FILE its server binary, for scenarios that need their own instance
   --oracle-url URL  a RabbitMQ to run the same scenarios on, in a second column
+  --oracle-http-url URL  the management API of that RabbitMQ
   --oracle-sbin DIR RabbitMQ's scripts, for scenarios that need a RabbitMQ of their own
                     (searched for at the usual places without it)
   --product NAME    what the broker is; without it its server-properties tell
@@ -27,8 +32,10 @@ const USAGE: &str = "scenarios [--url URL] [--broker-bin FILE] [--oracle-url URL
 #[derive(Default)]
 struct Args {
     url: Option<String>,
+    http: Option<Http>,
     binary: Option<String>,
     oracle: Option<String>,
+    oracle_http: Option<Http>,
     oracle_sbin: Option<String>,
     product: Option<Product>,
     filters: Vec<String>,
@@ -54,6 +61,8 @@ fn parse() -> Result<Args> {
         let number = |v: String| v.parse().or_else(|_| fail(format!("{v} is no number")));
         match word.as_str() {
             "--url" => args.url = Some(value()?),
+            "--http-url" => args.http = Some(Http::parse(&value()?)?),
+            "--oracle-http-url" => args.oracle_http = Some(Http::parse(&value()?)?),
             "--broker-bin" => args.binary = Some(value()?),
             "--oracle-url" => args.oracle = Some(value()?),
             "--oracle-sbin" => args.oracle_sbin = Some(value()?),
@@ -91,7 +100,12 @@ fn chosen(args: &Args) -> Result<Vec<Scenario>> {
     Ok(repeated.flatten().collect())
 }
 
-fn target(url: &str, product: Option<Product>, binary: Option<&String>) -> Result<Target> {
+fn target(
+    url: &str,
+    http: &Option<Http>,
+    product: Option<Product>,
+    binary: Option<&String>,
+) -> Result<Target> {
     let url = Url::parse(url)?;
     let (detected, description) = detect(&url)?;
     let product = product.unwrap_or(detected);
@@ -103,6 +117,7 @@ fn target(url: &str, product: Option<Product>, binary: Option<&String>) -> Resul
     Ok(Target {
         label: label.into(),
         url,
+        http: http.clone(),
         product,
         binary: binary.map(Into::into),
     })
@@ -125,9 +140,14 @@ fn run() -> Result<bool> {
         .url
         .as_deref()
         .unwrap_or("amqp://guest:guest@127.0.0.1:5672/%2f");
-    let mut targets = vec![target(url, args.product, args.binary.as_ref())?];
+    let mut targets = vec![target(url, &args.http, args.product, args.binary.as_ref())?];
     if let Some(oracle) = &args.oracle {
-        targets.push(target(oracle, Some(Product::RabbitMq), None)?);
+        targets.push(target(
+            oracle,
+            &args.oracle_http,
+            Some(Product::RabbitMq),
+            None,
+        )?);
         if targets[0].label == targets[1].label {
             targets[1].label = "oracle".into();
         }

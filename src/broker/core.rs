@@ -11,6 +11,7 @@ use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
 use super::inbox::Event;
 use super::journal::Journal;
+use super::pressure::Pressure;
 use super::reader::Reader;
 use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
@@ -57,6 +58,8 @@ pub struct Broker {
     pub(super) vhost_change: Mutex<()>,
     /// The way to the commit log.
     pub journal: Arc<Journal>,
+    /// What publishers wait for besides the log's own buffer.
+    pub pressure: Pressure,
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
@@ -76,6 +79,7 @@ impl Broker {
             parameters: Mutex::default(),
             vhost_change: Mutex::default(),
             journal: Arc::default(),
+            pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),
             vhosts: RwLock::default(),

@@ -89,6 +89,8 @@ pub struct Inbox {
     room: AtomicIsize,
     /// The task has been woken and has not looked yet.
     ringing: AtomicBool,
+    /// It is on the list of those who wait for memory or disk.
+    waiting: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -99,6 +101,7 @@ impl Default for Inbox {
             waker: AtomicWaker::new(),
             room: AtomicIsize::new(INBOX_BYTES),
             ringing: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -186,6 +189,16 @@ impl Inbox {
         if !self.ringing.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
+    }
+
+    /// Notes that the connection waits for memory or disk; false when that is known.
+    pub fn begin_wait(&self) -> bool {
+        !self.waiting.swap(true, Ordering::AcqRel)
+    }
+
+    /// It waits no more.
+    pub fn end_wait(&self) {
+        self.waiting.store(false, Ordering::Release);
     }
 
     /// The task will be woken by what comes from now on.

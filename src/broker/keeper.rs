@@ -12,10 +12,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::cleaner::clean;
+use super::cleaner::{clean, space};
 use super::core::Broker;
+use super::pressure::Hope;
 use super::shared_queue::SharedQueue;
-use crate::limits::{BODIES_SOFT, CHECKPOINT_BYTES, INDEX_SOFT, PAGES_PER_HOLD, SPILL_SHARE};
+use crate::limits::{
+    BODIES_SOFT, CHECKPOINT_BYTES, HOLD_EIGHTHS, HOLD_LOG_QUARTERS, HOLD_PATIENCE, INDEX_SOFT,
+    PAGES_PER_HOLD, SPILL_SHARE,
+};
 use crate::message::chunk::bytes_held;
 use crate::queue::block::index_bytes;
 use crate::queue::level::Shown;
@@ -54,6 +58,12 @@ struct Work {
     clean_from: Instant,
     /// Octets of the log beyond twice what lives in it that may be kept.
     young: u64,
+    /// Whether publishers wait for bodies to be put away with reason.
+    bodies: Hope,
+    /// Whether they wait for the log to shrink with reason.
+    files: Hope,
+    /// They wait for the log.
+    log_holds: bool,
 }
 
 impl Keeper {
@@ -70,6 +80,9 @@ impl Keeper {
             hurried: false,
             clean_from: Instant::now(),
             young,
+            bodies: Hope::default(),
+            files: Hope::default(),
+            log_holds: false,
         };
         let thread = std::thread::Builder::new()
             .name("leveret-keeper".into())
@@ -102,6 +115,8 @@ impl Work {
                 self.on_error(&broker, error);
             }
             if last {
+                broker.pressure.set(u64::MAX, false);
+                broker.pressure.wake();
                 return;
             }
         }
@@ -112,6 +127,10 @@ impl Work {
     fn on_error(&mut self, broker: &Broker, error: StoreError) {
         tracing::error!("memory and checkpoints: {error}");
         self.hurried = false;
+        self.log_holds = false;
+        // The next look that ends well holds them up again.
+        broker.pressure.set(u64::MAX, false);
+        broker.pressure.wake();
         self.last_at = Instant::now();
         self.clean_from = Instant::now() + CHECKPOINT_EVERY;
         if matches!(error, StoreError::Io { .. })
@@ -150,7 +169,10 @@ impl Work {
         let grown = log_bytes(&log, self.last, position);
         // Only a checkpoint lets files be used again.
         let most = CHECKPOINT_BYTES.min(self.young / 8);
-        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY || grown >= most || last;
+        let due = self.last_at.elapsed() >= CHECKPOINT_EVERY
+            || grown >= most
+            || last
+            || (self.log_holds && position.file != self.last.file);
         if due && position != self.last {
             self.last_at = Instant::now();
             self.checkpoint(broker, &log)?;
@@ -162,7 +184,34 @@ impl Work {
         }
         // A log that grows by a checkpoint's worth between two looks is looked at more often.
         self.hurried = log_bytes(&log, self.last, log.position()) >= most / 2;
+        self.hold_publishers(broker, &log);
         Ok(())
+    }
+
+    /// Holds publishers up while memory or the log is near its bound and gets better by waiting.
+    fn hold_publishers(&mut self, broker: &Broker, log: &Log) {
+        let held = bytes_held();
+        let bound = broker.alarms.memory_limit() / 8 * HOLD_EIGHTHS;
+        let bodies = if held <= bound {
+            self.bodies.rest();
+            true
+        } else {
+            let idle = log.pending_bytes() == 0;
+            self.bodies.look(held, bound / 64, idle, HOLD_PATIENCE)
+        };
+        let space = space(log);
+        let most = 2 * space.live + self.young / 4 * HOLD_LOG_QUARTERS;
+        self.log_holds = if space.files <= most {
+            self.files.rest();
+            false
+        } else {
+            // Emptying a file takes a copy and a checkpoint, both of which are made before this.
+            self.files.look(space.files, 1, true, HOLD_PATIENCE)
+        };
+        let bound = if bodies { bound } else { u64::MAX };
+        broker.pressure.set(bound, self.log_holds);
+        self.hurried |= self.log_holds || (bodies && held > bound);
+        broker.pressure.wake();
     }
 
     fn checkpoint(&mut self, broker: &Broker, log: &Arc<Log>) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ pub mod inbox;
 pub mod journal;
 pub mod keeper;
 pub mod port;
+pub mod pressure;
 pub mod reader;
 pub mod reply_to;
 pub mod restore;

@@ -25,6 +25,6 @@ pub use load::{Files, Loaded, Notice, Request, load};
 pub use settings::{
     AmqpSettings, AuthSettings, CertificateLogin, CertificateSan, DefaultObjects, DiskLimit,
     HttpListener, ListenerAddress, ListenerSettings, LogFormat, LogLevel, LogSettings, LogTarget,
-    MemoryLimit, NodeSettings, QueueType, ResourceSettings, Settings, TcpOptions, TlsSettings,
-    TlsVersion,
+    ManagementSettings, ManagementTls, MemoryLimit, NodeSettings, QueueType, RatesMode,
+    ResourceSettings, Settings, TcpOptions, TlsSettings, TlsVersion,
 };

@@ -26,7 +26,7 @@ pub struct Settings {
     /// Logs.
     pub log: LogSettings,
     /// The management API.
-    pub management: HttpListener,
+    pub management: ManagementSettings,
     /// The metrics endpoint.
     pub prometheus: HttpListener,
 }
@@ -321,6 +321,68 @@ pub struct LogSettings {
     pub categories: Vec<(String, LogLevel)>,
 }
 
+/// How much the management API tells of rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RatesMode {
+    /// Rates of each object.
+    #[default]
+    Basic,
+    /// Rates by pair of objects too.
+    Detailed,
+    /// None.
+    None,
+}
+
+/// TLS of the management API.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ManagementTls {
+    /// Its port; unset: no TLS.
+    pub port: Option<u16>,
+    /// `None`: every address.
+    pub ip: Option<IpAddr>,
+    /// PEM file of the certificate chain; unset: the one of the AMQP listeners.
+    pub certfile: Option<String>,
+    /// PEM file of the private key; unset: the one of the AMQP listeners.
+    pub keyfile: Option<String>,
+    /// PEM file of the authorities that client certificates are checked against.
+    pub cacertfile: Option<String>,
+    /// Ask clients for a certificate and check it.
+    pub verify_peer: bool,
+    /// Refuse clients without certificate.
+    pub fail_if_no_peer_cert: bool,
+}
+
+/// The management API and its pages.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ManagementSettings {
+    /// Its port; 0: one the system chooses.
+    pub port: u16,
+    /// `None`: every address.
+    pub ip: Option<IpAddr>,
+    /// The same over TLS.
+    pub tls: ManagementTls,
+    /// What stands before every path: empty, or `/` and a path without a trailing one.
+    pub path_prefix: String,
+    /// Octets of the largest request body.
+    pub max_body_bytes: u64,
+    /// Minutes that a login to the pages lasts.
+    pub login_session_timeout_min: u64,
+    /// How much is told of rates.
+    pub rates_mode: RatesMode,
+    /// No rates in any answer.
+    pub disable_stats: bool,
+    /// Message counts of queues all the same.
+    pub enable_queue_totals: bool,
+    /// Origins of foreign pages that may use the API; `*` is everybody.
+    pub cors_origins: Vec<String>,
+    /// Seconds that browsers may remember an answer about origins.
+    pub cors_max_age_s: u32,
+    /// Content-Security-Policy in place of our own.
+    pub csp: Option<String>,
+    /// Strict-Transport-Security.
+    pub hsts: Option<String>,
+}
+
 /// An HTTP endpoint.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HttpListener {
@@ -348,7 +410,7 @@ impl Settings {
                 young_bytes: 1024 * 1024 * 1024,
             },
             log: LogSettings::default(),
-            management: HttpListener::default(),
+            management: ManagementSettings::default(),
             prometheus: HttpListener::default(),
         }
     }

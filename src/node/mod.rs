@@ -3,6 +3,7 @@
 pub mod control;
 pub mod data_dir;
 pub mod logging;
+mod management;
 pub mod memory;
 pub mod options;
 pub mod start;

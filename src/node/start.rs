@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::store::Store;
-use super::{control, data_dir, logging, memory};
+use super::{control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
-use crate::config::{Loaded, QueueType, Settings, TlsVersion};
+use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
+use crate::management::server::serve;
+use crate::management::transport::Transport;
+use crate::management::{Api, ListenerFacts, NodeFacts, SharedApi};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
@@ -46,22 +50,43 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
     store.keep_definitions(&broker)?;
-    let opened = open_listeners(&broker, settings, &session)?;
+    let socket_options = socket_options(settings);
+    let opened = open_listeners(&broker, settings, &session, &socket_options)?;
+    let pages = management::open(settings, &socket_options)?;
+    let mut listeners = Vec::new();
+    for opened in &opened {
+        listeners.push(opened.facts()?);
+    }
+    listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
+    let addresses: Vec<String> = listeners.iter().map(announced).collect();
+    let api = Api::new(
+        Arc::clone(&broker),
+        settings.clone(),
+        NodeFacts {
+            name: node_name(settings),
+            listeners,
+            data_dir: folder.path.clone(),
+            config_files: loaded.files.clone(),
+            log_files: log_files(settings, &folder.path),
+            files_max: files,
+        },
+        started,
+    );
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
     tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
-    let mut addresses = Vec::new();
-    for (name, listener, acceptor) in opened {
-        addresses.push(format!("{name} on {}", listener.local_addr()?));
-        accepting.push(tokio::spawn(accept_loop(listener, acceptor)));
+    for opened in opened {
+        accepting.push(tokio::spawn(accept_loop(opened.listener, opened.acceptor)));
     }
+    accepting.extend(serve_pages(pages, &api));
     banner(&addresses, &folder.path, &loaded.files, &broker, files);
     wait_for_stop().await?;
     for task in accepting {
         task.abort();
     }
+    api.stop();
     stop(&broker).await;
     let closed = store.close(&broker);
     let _ = std::fs::remove_file(control::socket_path(&folder.path));
@@ -231,17 +256,61 @@ fn node_name(settings: &Settings) -> String {
     })
 }
 
-type Opened = (&'static str, TcpListener, Arc<Acceptor>);
+/// An open AMQP listener.
+struct Opened {
+    protocol: &'static str,
+    listener: TcpListener,
+    acceptor: Arc<Acceptor>,
+}
 
-fn open_listeners(
-    broker: &Arc<Broker>,
-    settings: &Settings,
-    session: &Arc<SessionOptions>,
-) -> anyhow::Result<Vec<Opened>> {
+impl Opened {
+    fn facts(&self) -> std::io::Result<ListenerFacts> {
+        Ok(ListenerFacts {
+            protocol: self.protocol,
+            address: self.listener.local_addr()?,
+            path: String::new(),
+        })
+    }
+}
+
+/// A listener as the log names it.
+fn announced(facts: &ListenerFacts) -> String {
+    let ListenerFacts {
+        protocol,
+        address,
+        path,
+    } = facts;
+    match *protocol {
+        "amqp/ssl" => format!("amqps on {address}"),
+        "amqp" => format!("amqp on {address}"),
+        _ if path == "/" => format!("{protocol} on {address}"),
+        _ => format!("{protocol} on {address}{path}"),
+    }
+}
+
+fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandle<()>> {
+    let transport = Transport::new(Arc::clone(api));
+    pages
+        .into_iter()
+        .map(|opened| tokio::spawn(serve(opened.listening, transport.clone())))
+        .collect()
+}
+
+/// Where the log goes, as RabbitMQ lists it.
+fn log_files(settings: &Settings, data_dir: &Path) -> Vec<String> {
+    let log = &settings.log;
+    let folder = log.dir.as_ref().map_or(data_dir, Path::new);
+    let file = log.file.as_ref().map(|name| folder.join(name));
+    let file = file.map(|path| path.display().to_string());
+    let console = log.console.then(|| "<stdout>".to_owned());
+    file.into_iter().chain(console).collect()
+}
+
+fn socket_options(settings: &Settings) -> SocketOptions {
     let listeners = &settings.listeners;
     let tcp = &listeners.tcp_options;
     let size = |octets: Option<u64>| octets.and_then(|octets| usize::try_from(octets).ok());
-    let socket = SocketOptions {
+    SocketOptions {
         backlog: tcp.backlog,
         nodelay: tcp.nodelay,
         keepalive: tcp.keepalive,
@@ -250,7 +319,16 @@ fn open_listeners(
         linger_s: tcp.linger_on.then(|| tcp.linger_timeout_s.into()),
         proxy_protocol: listeners.proxy_protocol,
         tls_handshake_timeout_ms: listeners.ssl_handshake_timeout_ms,
-    };
+    }
+}
+
+fn open_listeners(
+    broker: &Arc<Broker>,
+    settings: &Settings,
+    session: &Arc<SessionOptions>,
+    socket: &SocketOptions,
+) -> anyhow::Result<Vec<Opened>> {
+    let listeners = &settings.listeners;
     let acceptor = |certificates| {
         Arc::new(Acceptor {
             broker: Arc::clone(broker),
@@ -259,25 +337,26 @@ fn open_listeners(
             certificates,
         })
     };
-    let mut opened: Vec<Opened> = Vec::new();
+    let mut opened = Vec::new();
+    let mut add = |protocol, address: &ListenerAddress, acceptor| -> anyhow::Result<()> {
+        opened.push(Opened {
+            protocol,
+            listener: listen(address.ip, address.port, socket)
+                .context("listeners.tcp and listeners.ssl set the ports of AMQP")?,
+            acceptor,
+        });
+        Ok(())
+    };
     let plain = acceptor(None);
     for (_, address) in listeners.tcp_to_open() {
-        opened.push((
-            "amqp",
-            listen(address.ip, address.port, &socket)?,
-            Arc::clone(&plain),
-        ));
+        add("amqp", address, Arc::clone(&plain))?;
     }
     if !listeners.ssl_to_open().is_empty() {
         let certificates = Certificates::load(tls_files(settings)?)?;
         tokio::spawn(Arc::clone(&certificates).watch());
         let tls = acceptor(Some(certificates));
         for (_, address) in listeners.ssl_to_open() {
-            opened.push((
-                "amqps",
-                listen(address.ip, address.port, &socket)?,
-                Arc::clone(&tls),
-            ));
+            add("amqp/ssl", address, Arc::clone(&tls))?;
         }
     }
     if opened.is_empty() {

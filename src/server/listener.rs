@@ -38,7 +38,7 @@ pub struct SocketOptions {
 
 /// An address in use, or one that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {reason} (listeners.tcp and listeners.ssl set the ports)")]
+#[error("cannot listen on {address}: {reason}")]
 pub struct ListenError {
     /// The address.
     pub address: SocketAddr,

@@ -15,7 +15,7 @@ use crate::wire::{
 
 /// How long an expected answer may take before the scenario fails. Generous,
 /// since it costs nothing when the answer comes.
-pub const WAIT: Duration = Duration::from_secs(12);
+pub const WAIT: Duration = Duration::from_secs(30);
 
 /// What a read for one frame brought.
 #[derive(Clone, Debug, PartialEq)]

@@ -70,7 +70,7 @@ pub const ALL: &[Scenario] = &[
         "RabbitMQ; features 1.4 row 320",
         sigterm,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "conn.open.twice",
         "a second connection.open on an open connection is no valid method there",

@@ -12,7 +12,7 @@ pub const ALL: &[Scenario] = &[
         "STYLE 6",
         channel_churn,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "hostile.connection_churn",
         "300 connections opened and dropped without a word",
@@ -43,35 +43,35 @@ pub const ALL: &[Scenario] = &[
         "STYLE 6",
         garbage,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "hostile.random_frames",
         "well-framed random payloads end that connection only",
         "STYLE 6",
         random_frames,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "hostile.mutated_methods",
         "real methods with one byte changed are refused or served, and nobody else is hurt",
         "STYLE 6",
         mutated,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "hostile.pipelined",
         "5,000 declares sent before an answer is read are all answered in order",
         "AMQP 0-9-1 4.7",
         pipelined,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "hostile.slow_reader",
         "a consumer that does not read does not hinder another",
         "STYLE 6; RULINGS 9",
         slow_reader,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "hostile.wide_tables",
         "arrays and tables of 20,000 entries in arguments are taken or refused in order",
@@ -90,7 +90,7 @@ pub const ALL: &[Scenario] = &[
         "RabbitMQ rabbit_reader",
         no_close_ok,
     )
-    .seconds(60),
+    .seconds(180),
 ];
 
 fn channel_churn(ctx: &mut Ctx) -> Result {

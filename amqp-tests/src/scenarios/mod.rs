@@ -23,6 +23,10 @@ mod exchanges_headers;
 mod exchanges_topic;
 mod frames;
 mod hostile;
+mod http;
+mod http_errors;
+mod http_lists;
+mod http_transport;
 mod malformed;
 mod permissions;
 mod qos;
@@ -99,6 +103,9 @@ const AREAS: &[&[Scenario]] = &[
     restart_causes::ALL,
     restart_damage::ALL,
     restart_access::ALL,
+    http_transport::ALL,
+    http_errors::ALL,
+    http_lists::ALL,
 ];
 
 /// Every scenario.

@@ -151,7 +151,7 @@ macro_rules! lives {
                     let run: fn(&mut $crate::scenarios::restart::Life) -> Result = $run;
                     $crate::scenarios::restart::Life::run(ctx, Ending::Clean, run)
                 },
-            )$(.deviation($deviation))?.seconds(60),
+            )$(.deviation($deviation))?.seconds(180),
             Scenario::new(
                 concat!("restart.kill.", $id),
                 $rule,
@@ -160,7 +160,7 @@ macro_rules! lives {
                     let run: fn(&mut $crate::scenarios::restart::Life) -> Result = $run;
                     $crate::scenarios::restart::Life::run(ctx, Ending::Kill, run)
                 },
-            )$(.deviation($deviation))?.seconds(60),
+            )$(.deviation($deviation))?.seconds(180),
         )*];
     };
 }

@@ -11,28 +11,28 @@ pub const ALL: &[Scenario] = &[
         SOURCE,
         |ctx| Life::run_with(ctx, Ending::Clean, &definitions(), access),
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "restart.kill.access",
         "imported users, permissions and vhosts are there without the file they came from",
         SOURCE,
         |ctx| Life::run_with(ctx, Ending::Kill, &definitions(), access),
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "restart.clean.vhosts",
         "queues of one name in several vhosts keep their own messages",
         SOURCE,
         |ctx| Life::run_with(ctx, Ending::Clean, &definitions(), vhosts),
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "restart.kill.vhosts",
         "queues of one name in several vhosts keep their own messages",
         SOURCE,
         |ctx| Life::run_with(ctx, Ending::Kill, &definitions(), vhosts),
     )
-    .seconds(60),
+    .seconds(180),
 ];
 
 fn definitions() -> String {

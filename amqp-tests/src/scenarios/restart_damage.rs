@@ -21,14 +21,14 @@ pub const ALL: &[Scenario] = &[
         SOURCE,
         |ctx| killed(ctx, flipped),
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "restart.damage.index",
         "without the folder of the index everything comes back from the log",
         SOURCE,
         |ctx| killed(ctx, without_index),
     )
-    .seconds(60),
+    .seconds(180),
 ];
 
 fn killed(ctx: &Ctx, scenario: fn(&mut Life) -> Result) -> Result {

@@ -45,7 +45,7 @@ pub const ALL: &[Scenario] = &[
         "RabbitMQ configuration; features 1.1",
         listeners,
     )
-    .seconds(40),
+    .seconds(120),
     Scenario::new(
         "conf.initial_frame",
         "a frame of 64 KiB before tuning is refused",
@@ -99,35 +99,35 @@ pub const ALL: &[Scenario] = &[
         "features 1.1",
         blocked,
     )
-    .seconds(40),
+    .seconds(120),
     Scenario::new(
         "alarm.consumers_served",
         "under a memory alarm connections that do not publish are served",
         "features 1.1",
         consumers_served,
     )
-    .seconds(40),
+    .seconds(120),
     Scenario::new(
         "alarm.without_capability",
         "under a memory alarm a client without connection.blocked is told nothing",
         "features 1.1",
         without_capability,
     )
-    .seconds(40),
+    .seconds(120),
     Scenario::new(
         "alarm.heartbeats",
         "a blocked connection still gets heartbeats and is not taken for dead",
         "RULINGS 9; RabbitMQ",
         blocked_heartbeats,
     )
-    .seconds(40),
+    .seconds(120),
     Scenario::new(
         "alarm.unblocked",
         "when the alarm clears connection.unblocked is sent and the publishes are served",
         "features 1.1",
         unblocked,
     )
-    .seconds(60),
+    .seconds(180),
     Scenario::new(
         "alarm.transient_backlog",
         "a backlog of transient messages larger than the memory limit goes to files: it is \
@@ -135,7 +135,7 @@ pub const ALL: &[Scenario] = &[
         "RabbitMQ: lazy queues, memory use",
         transient_backlog,
     )
-    .seconds(120),
+    .seconds(240),
 ];
 
 const LIMITS: &str = "channel_max = 3\nframe_max = 8192\nheartbeat = 7\n\

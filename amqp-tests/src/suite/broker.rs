@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::rabbit::Rabbit;
 use super::{Process, Product, Result, Target, fail, free_ports, not_run, random_hex};
 use crate::client::{Conn, Url};
+use crate::http::Http;
 
 /// A running private broker; dropping it stops it by its process id.
 pub struct Broker {
@@ -17,6 +18,10 @@ pub struct Broker {
     pub url: Url,
     /// Its product.
     pub product: Product,
+    /// Port of the management API, and whether it is to be tested.
+    http: (u16, bool),
+    /// Port of the Prometheus metrics.
+    metrics: u16,
     process: Mutex<Process>,
     launch: Launch,
     conf: String,
@@ -65,6 +70,19 @@ impl Broker {
     /// A connection as guest.
     pub fn connect(&self) -> Result<Conn> {
         Conn::open(&self.url)
+    }
+    /// Its management API as guest; the scenario is not run where that API is
+    /// not to be tested.
+    pub fn http(&self) -> Result<Http> {
+        match self.http {
+            (port, true) => Ok(Http::local(port)),
+            _ => not_run("needs the management API (--http-url)"),
+        }
+    }
+    /// Where it serves its Prometheus metrics; as [`Broker::http`].
+    pub fn metrics(&self) -> Result<Http> {
+        self.http()?;
+        Ok(Http::local(self.metrics).anonymous())
     }
     /// Runs rabbitmqctl on this node; a failure on other products.
     pub fn rabbitmqctl(&self, args: &[&str]) -> Result<String> {
@@ -117,6 +135,8 @@ impl Broker {
         let process = start_process(&self.launch, &self.folder.0, &ports, &self.text(), &log)?;
         *self.process() = process;
         self.url = Url::local(ports[0]);
+        self.http.0 = ports[2];
+        self.metrics = ports[3];
         wait_ready(self)?;
         Ok(begun.elapsed())
     }
@@ -213,6 +233,8 @@ impl Brokers {
         let mut broker = Broker {
             url: Url::local(0),
             product: target.product,
+            http: (0, target.http.is_some()),
+            metrics: 0,
             process: Mutex::new(process),
             launch,
             conf: conf.into(),
@@ -254,10 +276,7 @@ fn start_process(
     log: &Path,
 ) -> Result<Process> {
     match launch {
-        Launch::Rabbit { rabbit, node } => {
-            let text = format!("{conf}listeners.tcp.default = 127.0.0.1:{}\n", ports[0]);
-            rabbit.start(folder, node, (ports[0], ports[1]), &text, log)
-        }
+        Launch::Rabbit { rabbit, node } => rabbit.start(folder, node, ports, conf, log),
         Launch::Leveret(binary) => {
             let file = folder.join("leveret.conf");
             std::fs::write(&file, conf)?;

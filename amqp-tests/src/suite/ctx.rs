@@ -4,8 +4,9 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{Broker, Brokers, Product, Result, Target};
+use super::{Broker, Brokers, Product, Result, Target, not_run};
 use crate::client::{Channel, Conn, Options, Url};
+use crate::http::Http;
 use crate::wire::{Method, method};
 
 /// Stops a scenario's clock while a private broker boots.
@@ -51,6 +52,14 @@ impl Ctx {
     /// The broker's URL.
     pub fn url(&self) -> Url {
         self.target.url.clone()
+    }
+    /// The broker's management API as guest; the scenario is not run where
+    /// that API is not to be tested.
+    pub fn http(&self) -> Result<Http> {
+        match &self.target.http {
+            Some(http) => Ok(http.clone()),
+            None => not_run("needs the management API (--http-url)"),
+        }
     }
     /// The vhost that texts name.
     pub fn vhost(&self) -> &str {

@@ -44,28 +44,38 @@ impl Rabbit {
             .env("ERL_EPMD_ADDRESS", "127.0.0.1");
         command
     }
-    /// Starts the node of this name on what its folder holds; `ports` are
-    /// those of AMQP and of Erlang's distribution.
+    /// Starts the node of this name on what its folder holds; the four `ports`
+    /// are those of AMQP, Erlang's distribution, management and Prometheus.
     pub fn start(
         &self,
         folder: &Path,
         node: &str,
-        ports: (u16, u16),
+        ports: &[u16],
         conf: &str,
         log: &Path,
     ) -> Result<Process> {
-        std::fs::write(folder.join("rabbitmq.conf"), conf)?;
+        let [amqp, dist, http, metrics] = ports else {
+            return fail("a node needs four ports");
+        };
+        // All on the loopback.
+        let listeners = format!(
+            "listeners.tcp.default = 127.0.0.1:{amqp}\n\
+             management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {http}\n\
+             prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {metrics}\n"
+        );
+        std::fs::write(folder.join("rabbitmq.conf"), format!("{conf}{listeners}"))?;
         std::fs::write(
             folder.join("plugins"),
-            "[rabbitmq_consistent_hash_exchange,rabbitmq_random_exchange].\n",
+            "[rabbitmq_consistent_hash_exchange,rabbitmq_random_exchange,rabbitmq_management,\
+             rabbitmq_prometheus].\n",
         )?;
         let mut command = self.command("rabbitmq-server");
         command
             // Makes the script exec the server, so that our child is the node.
             .env("RUNNING_UNDER_SYSTEMD", "true")
             .env("RABBITMQ_NODENAME", node)
-            .env("RABBITMQ_NODE_PORT", ports.0.to_string())
-            .env("RABBITMQ_DIST_PORT", ports.1.to_string())
+            .env("RABBITMQ_NODE_PORT", amqp.to_string())
+            .env("RABBITMQ_DIST_PORT", dist.to_string())
             .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
             .env("RABBITMQ_LOG_BASE", folder.join("log"))
             .env("RABBITMQ_PID_FILE", folder.join("pid"))

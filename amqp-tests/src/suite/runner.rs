@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::ctx::clean_up;
 use super::{Brokers, Ctx, Failure, Outcome, Product, Report, Result, Scenario, end_leftovers};
 use crate::client::{Conn, Url};
+use crate::http::Http;
 
 /// A broker to run on.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Target {
     pub label: String,
     /// Where it listens.
     pub url: Url,
+    /// Its management API; none where that is not to be tested.
+    pub http: Option<Http>,
     /// What it is.
     pub product: Product,
     /// The server binary, for private instances of Leveret.

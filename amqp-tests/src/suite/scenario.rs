@@ -42,7 +42,7 @@ impl Scenario {
             source,
             run,
             deviation: None,
-            seconds: 20,
+            seconds: 60,
         }
     }
     /// Says why the brokers differ here.
@@ -50,7 +50,7 @@ impl Scenario {
         self.deviation = Some(why);
         self
     }
-    /// Allows more than 20 seconds.
+    /// Allows more than a minute.
     pub const fn seconds(mut self, seconds: u64) -> Self {
         self.seconds = seconds;
         self

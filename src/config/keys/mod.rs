@@ -5,6 +5,7 @@
 mod broker;
 mod listeners;
 mod login;
+mod management;
 mod row;
 mod surroundings;
 
@@ -17,6 +18,7 @@ pub fn all_keys() -> impl Iterator<Item = &'static Key> {
         login::KEYS,
         broker::KEYS,
         surroundings::KEYS,
+        management::KEYS,
     ]
     .into_iter()
     .flatten()

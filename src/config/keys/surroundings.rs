@@ -1,4 +1,4 @@
-//! Keys of the logs, the management API and the metrics.
+//! Keys of the logs and the metrics.
 
 use super::row::{Default::*, Key, put, put_some};
 use crate::config::settings::{LogFormat, LogLevel, Settings};
@@ -123,22 +123,6 @@ pub const KEYS: &[Key] = &[
         |s, _, v| category(s, "queue", v),
     )
     .later("log levels by category"),
-    Key::new(
-        "management.tcp.port",
-        Value("15672"),
-        PORT,
-        "The port of the management API.",
-        |s, _, v| put(&mut s.management.port, integer(v, 0, 65_535)),
-    )
-    .later("the management API"),
-    Key::new(
-        "management.tcp.ip",
-        Unset,
-        IP,
-        "Its address; unset, every address.",
-        |s, _, v| put_some(&mut s.management.ip, ip(v)),
-    )
-    .later("the management API"),
     Key::new(
         "prometheus.tcp.port",
         Value("15692"),

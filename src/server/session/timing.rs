@@ -14,7 +14,12 @@ impl Session {
     pub fn wants_read(&self) -> bool {
         self.wants_read_now()
             && self.out.len() < OUTPUT_FULL
-            && !(self.publisher && self.broker.journal.holds_up(&self.inbox))
+            && !(self.publisher && self.is_held_up())
+    }
+
+    /// True while the log, the memory or the disk needs time; the inbox is rung when it is over.
+    fn is_held_up(&self) -> bool {
+        self.broker.journal.holds_up(&self.inbox) || self.broker.pressure.holds_up(&self.inbox)
     }
 
     /// True unless an alarm blocks this publisher.

@@ -230,6 +230,7 @@ fn load(broker: &Broker) -> Result<()> {
 
 fn watch(args: &Args, trace: &Path) -> Result<Verdict> {
     let target = Target {
+        http: None,
         label: "sync-order".into(),
         url: Url::local(0),
         product: if args.oracle {

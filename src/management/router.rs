@@ -1,0 +1,19 @@
+//! Every path of the API and who answers it.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+use super::api;
+use super::state::SharedApi;
+use super::ui;
+
+/// All routes. A resource's own stand in its file below `api`, with their full paths.
+pub fn all(api: &SharedApi) -> Router {
+    let body_max = usize::try_from(api.settings.management.max_body_bytes).unwrap_or(usize::MAX);
+    Router::new()
+        .merge(api::overview::routes())
+        .merge(api::whoami::routes())
+        .merge(ui::routes(&api.settings.management.path_prefix))
+        .layer(DefaultBodyLimit::max(body_max))
+        .with_state(SharedApi::clone(api))
+}

@@ -1,0 +1,63 @@
+//! What every handler is given.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::facts::NodeFacts;
+use crate::broker::Broker;
+use crate::config::Settings;
+
+/// The API's state; axum's `State` holds it.
+pub type SharedApi = Arc<Api>;
+
+/// Everything that handlers read.
+#[derive(Debug)]
+pub struct Api {
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// The configuration in effect.
+    pub settings: Settings,
+    /// What the node told about itself.
+    pub node: NodeFacts,
+    /// When the process started.
+    pub started: Instant,
+    stopping: watch::Sender<bool>,
+}
+
+impl Api {
+    /// A state for a node whose listeners are open.
+    pub fn new(
+        broker: Arc<Broker>,
+        settings: Settings,
+        node: NodeFacts,
+        started: Instant,
+    ) -> SharedApi {
+        Arc::new(Self {
+            broker,
+            settings,
+            node,
+            started,
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    /// The name clients see for the cluster: a global parameter where one was set, the
+    /// configuration's, the node's name.
+    pub fn cluster_name(&self) -> String {
+        let configured = self.settings.node.cluster_name.clone();
+        configured.unwrap_or_else(|| self.node.name.clone())
+    }
+
+    /// Ends answers that have no end of their own, and lets connections finish their request.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Ends when the node stops.
+    pub async fn stopped(&self) {
+        // The sender lives as long as this state, so that waiting cannot fail.
+        let _ = self.stopping.subscribe().wait_for(|stop| *stop).await;
+    }
+}

@@ -1,0 +1,53 @@
+// The broker's log as it is written, narrowed by level and text.
+
+import { html, useEffect, useMemo, useRef, useState } from '../lib.js';
+import { address } from '../api.js';
+import { Head } from '../parts.js';
+import { plural } from '../format.js';
+
+/** Lines that the page keeps. */
+const KEPT = 2000;
+const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical'];
+const rank = (level) => { const at = LEVELS.indexOf(level === 'warn' ? 'warning' : level === 'trace' ? 'debug' : level); return at < 0 ? 1 : at; };
+
+function read(data) {
+  try {
+    const line = JSON.parse(data);
+    return { level: line.level ?? 'info', text: line.line ?? `${line.time ?? line.timestamp ?? ''} [${line.level ?? 'info'}] ${line.msg ?? line.message ?? ''}` };
+  } catch {
+    return { level: /\[(\w+)\]/.exec(data)?.[1] ?? 'info', text: data };
+  }
+}
+
+export function Logs() {
+  const [lines, setLines] = useState([]);
+  const [state, setState] = useState('connecting');
+  const [held, setHeld] = useState(false);
+  const [level, setLevel] = useState('info');
+  const [text, setText] = useState('');
+  const box = useRef(null);
+  const waiting = useRef([]);
+  useEffect(() => {
+    let next = 1;
+    const stream = new EventSource(address('logs'));
+    const flush = () => { if (waiting.current.length) { const fresh = waiting.current; waiting.current = []; setLines((before) => [...before, ...fresh].slice(-KEPT)); } };
+    const take = (event) => { waiting.current.push({ id: next++, ...read(event.data) }); if (waiting.current.length > KEPT) waiting.current.shift(); };
+    const timer = setInterval(flush, 200);
+    stream.addEventListener('open', () => setState('open'));
+    stream.addEventListener('error', () => setState(stream.readyState === EventSource.CLOSED ? 'closed' : 'connecting'));
+    stream.addEventListener('message', take);
+    stream.addEventListener('log', take);
+    return () => { stream.close(); clearInterval(timer); };
+  }, []);
+  const shown = useMemo(() => lines.filter((l) => rank(l.level) >= rank(level) && (!text || l.text.toLowerCase().includes(text.toLowerCase()))), [lines, level, text]);
+  useEffect(() => { if (!held) box.current?.scrollTo(0, box.current.scrollHeight); }, [shown, held]);
+  const words = { open: 'Connected: lines appear as they are written.', connecting: 'Connecting …', closed: 'The broker does not send its log here. It needs the tag "administrator".' };
+  return html`<${Head} title="Live log" />
+    <section class="panel flush" aria-label="Log"><div class="toolbar">
+      <label class="check">From level <select value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((l) => html`<option key=${l} selected=${l === level}>${l}</option>`)}</select></label>
+      <label><span class="hidden-text">Search the log</span><input type="search" placeholder="Search the log" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
+      <button type="button" class="button small" aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? 'Follow' : 'Hold'}</button>
+      <button type="button" class="button small" onClick=${() => setLines([])}>Clear</button>
+      <span class="hint" role="status">${words[state]} ${lines.length ? plural(shown.length, 'line') : ''}</span></div></section>
+    <div class="log" ref=${box} tabindex="0" role="log" aria-live="off" aria-label="Log lines">${shown.map((l) => html`<p key=${l.id} class=${rank(l.level) >= 4 ? 'error' : rank(l.level) === 3 ? 'warning' : rank(l.level) === 0 ? 'debug' : ''}>${l.text}</p>`)}</div>`;
+}
