@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::observe::exchange_counts::ExchangeCounts;
 use crate::amqp::Table;
 use crate::exchange::{Bindings, ExchangeType};
 use crate::ids::Name;
@@ -25,6 +26,8 @@ pub struct Exchange {
     pub internal: bool,
     /// As declared.
     pub arguments: Table,
+    /// What it counts.
+    pub counts: Arc<ExchangeCounts>,
     /// The policies it is under, and what they make of it.
     policy: ArcSwapOption<ExchangePolicy>,
     bindings: ArcSwap<Bindings>,
@@ -73,6 +76,7 @@ impl Exchange {
             auto_delete: spec.auto_delete,
             internal: spec.internal,
             arguments: spec.arguments,
+            counts: Arc::default(),
             policy: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             deleted: AtomicBool::new(false),

@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod inbox;
 pub mod journal;
 pub mod keeper;
+pub mod observe;
 pub mod port;
 pub mod pressure;
 pub mod reader;

@@ -7,6 +7,8 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::core::Broker;
+use super::observe::history::History;
+use super::observe::utilisation::Utilisation;
 use super::port::ConsumerPort;
 use super::vhost::Vhost;
 use crate::amqp::{AmqpError, ReplyCode, Table};
@@ -16,8 +18,8 @@ use crate::message::Chunk;
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments,
-    QueueKind, Read, Status,
+    ConsumerKey, ConsumerSpec, Contents, Counters, Effects, Incoming, MessageId, Queue,
+    QueueArguments, QueueKind, Read, Status, Survey,
 };
 
 /// A queue of a virtual host. Laid out as written: what a message touches comes first.
@@ -46,6 +48,10 @@ pub struct SharedQueue {
     pub settings: QueueArguments,
     /// The policies it is under.
     policy: ArcSwapOption<QueuePolicy>,
+    /// The last minute of its counts, for the sampler.
+    pub history: History<QUEUE_SERIES, 2, 0>,
+    /// How often some consumer could have taken a message.
+    pub utilisation: Utilisation,
 }
 
 /// The policies a queue is under, and what they make of it.
@@ -61,6 +67,10 @@ pub struct QueuePolicy {
     pub settings: QueueArguments,
 }
 
+/// Series that a queue's history keeps: ready, unacknowledged, then
+/// [`crate::queue::Counters`] in the order of their fields.
+pub const QUEUE_SERIES: usize = 12;
+
 /// What a declaration says about a queue.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the fields of queue.declare")]
@@ -71,6 +81,17 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     pub arguments: Table,
     pub settings: QueueArguments,
+}
+
+/// What was left of a queue when it was deleted.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Messages that waited.
+    pub ready: u64,
+    /// Its consumers.
+    pub consumers: Vec<ConsumerPort>,
+    /// What it had counted.
+    pub counters: Counters,
 }
 
 /// Lives as long as a queue's lock is held. A panic in between leaves a queue half changed, which no
@@ -146,6 +167,8 @@ impl SharedQueue {
             settings: spec.settings,
             policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
+            history: History::default(),
+            utilisation: Utilisation::default(),
         })
     }
 
@@ -305,10 +328,17 @@ impl SharedQueue {
         })
     }
 
-    /// Writes down at most `most` blocks of the index that nobody will want soon.
-    pub(super) fn drafts(&self, most: usize) -> Vec<(u8, crate::queue::page::Draft)> {
-        self.locked_work(&mut Effects::default(), |queue, _| queue.drafts(most))
-            .unwrap_or_default()
+    /// Writes down at most `most` blocks of the index that nobody will want soon; `partial` takes
+    /// those that still grow as well.
+    pub(super) fn drafts(
+        &self,
+        partial: bool,
+        most: usize,
+    ) -> Vec<(u8, crate::queue::page::Draft)> {
+        self.locked_work(&mut Effects::default(), |queue, _| {
+            queue.drafts(partial, most)
+        })
+        .unwrap_or_default()
     }
 
     /// Lets go of a block that lies in the file of pages now.
@@ -434,6 +464,20 @@ impl SharedQueue {
         self.machine.lock().status()
     }
 
+    /// The tag of a consumer.
+    pub fn consumer_tag(&self, key: ConsumerKey) -> Option<Name> {
+        self.look(|queue| {
+            let found = queue.consumers().iter().find(|(known, _)| *known == key);
+            found.map(|(_, consumer)| consumer.port.facts.tag.clone())
+        })
+    }
+
+    /// All counts. A deleted queue shows what it had done until then.
+    pub fn survey(&self) -> Survey {
+        let _guard = EndsProcess;
+        self.machine.lock().survey()
+    }
+
     /// True when deliveries show `x-delivery-count`.
     pub fn counts_deliveries(&self) -> bool {
         self.settings.kind == QueueKind::Quorum
@@ -445,7 +489,7 @@ impl SharedQueue {
     pub(super) fn delete_if<E>(
         &self,
         allowed: impl FnOnce(Status) -> Result<(), E>,
-    ) -> Option<Result<(u64, Vec<ConsumerPort>), E>> {
+    ) -> Option<Result<Ended, E>> {
         let mut machine = self.machine.lock();
         if self.is_deleted() {
             return None;
@@ -455,12 +499,17 @@ impl SharedQueue {
             return Some(Err(refusal));
         }
         self.deleted.store(true, Ordering::Release);
+        let counters = machine.counters();
         let consumers = machine
             .take_consumers()
             .into_iter()
             .map(|(_, port)| port)
             .collect();
-        *machine = Queue::new(QueueArguments::default(), false, 0);
-        Some(Ok((status.ready, consumers)))
+        *machine = machine.ended();
+        Some(Ok(Ended {
+            ready: status.ready,
+            consumers,
+            counters,
+        }))
     }
 }

@@ -14,6 +14,7 @@ use super::{control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
+use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
 use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
@@ -28,6 +29,9 @@ use crate::server::session::SessionOptions;
 
 /// How long connections have to close in order after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often the numbers of all objects are noted; RabbitMQ's `collect_statistics_interval`.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
@@ -75,6 +79,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
+    tokio::spawn(sampler::run(Arc::clone(&broker), SAMPLE_EVERY));
     tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
     for opened in opened {

@@ -57,6 +57,7 @@ impl<P: Port> Queue<P> {
             for (item, message) in (0..).zip(rest) {
                 self.push(chunk, item, message, now, effects);
             }
+            self.note_writes(effects);
             self.dispatch(now, effects);
             return;
         }
@@ -89,6 +90,16 @@ impl<P: Port> Queue<P> {
             }
             self.trim_some(&mut drops, effects);
         }
+        self.note_writes(effects);
+    }
+
+    /// Counts what the batch has the log told.
+    #[inline]
+    fn note_writes(&mut self, effects: &Effects) {
+        if self.logs {
+            let written: u64 = effects.placed.iter().map(|run| u64::from(run.len)).sum();
+            self.rare.disk_writes += written;
+        }
     }
 
     /// True for a message that is still there after a restart.
@@ -119,7 +130,7 @@ impl<P: Port> Queue<P> {
                     break;
                 }
             }
-            self.counters.delivered += taken as u64;
+            self.counters.delivered_no_ack += taken as u64;
             rest = if taken == now.len() {
                 later
             } else {
@@ -190,6 +201,8 @@ impl<P: Port> Queue<P> {
         let id = self.contents.push(priority, chunk, arriving);
         if logged {
             effects.place(id, item, expires_at);
+        } else if self.logs {
+            self.count_transient(message.size, true);
         }
         if expires_at < self.wake_at {
             self.wake_at = expires_at;

@@ -1,5 +1,7 @@
 //! Methods on an open channel, off the hot path.
 
+use std::sync::Arc;
+
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::{access, basic, channel, confirm, exchange, queue, tx};
 
@@ -29,11 +31,13 @@ impl Session {
                  limit of ({max})"
             )));
         };
-        let state = Channel {
+        let channel = Channel {
             _counted: Some(counted),
-            ..Channel::default()
+            ..Channel::new(number)
         };
-        self.channels.insert(number, state);
+        self.traffic.open_channel(Arc::clone(&channel.stats));
+        self.broker.churn.channel_created.add(1);
+        self.channels.insert(number, channel);
         encode::channel_open_ok(self.out.buffer(), number);
         Ok(())
     }
