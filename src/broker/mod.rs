@@ -20,6 +20,7 @@ pub mod keeper;
 pub mod observe;
 pub mod port;
 pub mod pressure;
+pub mod probe;
 pub mod reader;
 pub mod reply_to;
 pub mod restore;
