@@ -266,6 +266,10 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // What the `log` crate adds: places in the sources of libraries.
+        if field.name().starts_with("log.") {
+            return;
+        }
         // Writing to a String cannot fail.
         let _ = if field.name() == "message" {
             fmt::Write::write_fmt(&mut self.message, format_args!("{value:?}"))

@@ -13,16 +13,15 @@ use super::store::Store;
 use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
-use crate::broker::import::hash_password;
+use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
 use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
 use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
-use crate::definitions::import::{Target, parse};
 use crate::management::server::serve;
 use crate::management::transport::Transport;
-use crate::management::{Api, ListenerFacts, NodeFacts, SharedApi};
+use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag, SharedApi};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
@@ -36,6 +35,9 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
+
+/// Objects of a definitions file after which the log says how far its import has come.
+const PROGRESS_EVERY: usize = 10_000;
 
 /// Runs a broker until it is told to stop.
 pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
@@ -63,7 +65,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let pages = management::open(settings, &socket_options)?;
     let mut listeners = Vec::new();
     for opened in &opened {
-        listeners.push(opened.facts()?);
+        listeners.push(opened.facts.clone());
     }
     listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
     listeners.iter().for_each(banner::listener);
@@ -87,7 +89,11 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
     for opened in opened {
-        accepting.push(tokio::spawn(accept_loop(opened.listener, opened.acceptor)));
+        let up = opened.facts.open.accepting();
+        accepting.push(tokio::spawn(async move {
+            accept_loop(opened.listener, opened.acceptor).await;
+            drop(up);
+        }));
     }
     accepting.extend(serve_pages(pages, &api));
     banner::ready(&["rabbitmq_management"]);
@@ -123,7 +129,13 @@ fn build_broker(settings: &Settings) -> Arc<Broker> {
 fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
     let defaults = &settings.defaults;
     if is_new {
-        broker.put_vhost(defaults.vhost.as_bytes(), None);
+        let change = VhostChange {
+            description: Some("Default virtual host".to_owned()),
+            ..VhostChange::default()
+        };
+        broker
+            .admin_put_vhost(&defaults.vhost, change)
+            .context("default_vhost")?;
         let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
             .context("default_permissions")?;
         let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
@@ -135,6 +147,7 @@ fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result
         };
         broker.put_user(user, &defaults.vhost, permissions);
     }
+    broker.ensure_cluster_id();
     if let Some(path) = &defaults.load_definitions {
         for file in definition_files(Path::new(path))? {
             load_definitions(broker, &file, &defaults.vhost)?;
@@ -164,10 +177,21 @@ fn definition_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn load_definitions(broker: &Broker, path: &Path, default_vhost: &str) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("load_definitions: cannot read {}", path.display()))?;
-    let definitions = parse(&text, Target::Broker { default_vhost })
-        .with_context(|| format!("load_definitions: {}", path.display()))?;
+    let mut said = 0;
+    let mut report = |progress: Progress| {
+        if progress.done >= said + PROGRESS_EVERY {
+            said = progress.done;
+            tracing::info!(
+                "{}: {} of {} objects are in",
+                path.display(),
+                progress.done,
+                progress.total
+            );
+        }
+    };
+    let scope = Scope::Broker { default_vhost };
     let warnings = broker
-        .apply_definitions(definitions)
+        .import_definitions(&text, scope, &mut report)
         .with_context(|| format!("load_definitions: {}", path.display()))?;
     for warning in warnings {
         tracing::warn!("{}: {warning}", path.display());
@@ -255,26 +279,23 @@ fn host_name() -> String {
 
 /// An open AMQP listener.
 struct Opened {
-    protocol: &'static str,
+    facts: ListenerFacts,
     listener: TcpListener,
     acceptor: Arc<Acceptor>,
-}
-
-impl Opened {
-    fn facts(&self) -> std::io::Result<ListenerFacts> {
-        Ok(ListenerFacts {
-            protocol: self.protocol,
-            address: self.listener.local_addr()?,
-            path: String::new(),
-        })
-    }
 }
 
 fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandle<()>> {
     let transport = Transport::new(Arc::clone(api));
     pages
         .into_iter()
-        .map(|opened| tokio::spawn(serve(opened.listening, transport.clone())))
+        .map(|opened| {
+            let up = opened.facts.open.accepting();
+            let transport = transport.clone();
+            tokio::spawn(async move {
+                serve(opened.listening, transport).await;
+                drop(up);
+            })
+        })
         .collect()
 }
 
@@ -311,10 +332,20 @@ fn open_listeners(
     };
     let mut opened = Vec::new();
     let mut add = |protocol, address: &ListenerAddress, acceptor| -> anyhow::Result<()> {
+        let listener = listen(address.ip, address.port, socket)
+            .context("listeners.tcp and listeners.ssl set the ports of AMQP")?;
+        let tls = (protocol == "amqp/ssl").then_some(&settings.tls);
+        let file = |path: Option<&Option<String>>| path.cloned().flatten().map(PathBuf::from);
         opened.push(Opened {
-            protocol,
-            listener: listen(address.ip, address.port, socket)
-                .context("listeners.tcp and listeners.ssl set the ports of AMQP")?,
+            facts: ListenerFacts {
+                protocol,
+                address: listener.local_addr()?,
+                path: String::new(),
+                certfile: file(tls.map(|tls| &tls.certfile)),
+                cacertfile: file(tls.map(|tls| &tls.cacertfile)),
+                open: OpenFlag::default(),
+            },
+            listener,
             acceptor,
         });
         Ok(())
