@@ -58,11 +58,18 @@ pub const ROUTE_HOPS: usize = 4_096;
 /// the disk is asked for long runs, little enough for a thousand queues at a time.
 pub const READ_AHEAD: u64 = 512 * 1024;
 
-/// At least this many octets are read at once, whatever memory there is.
-pub const READ_AHEAD_MIN: u64 = 16 * 1024;
+/// At least this many octets are read at once, whatever memory there is: with a thousand queues that
+/// are drained at a time, 4 MiB.
+pub const READ_AHEAD_MIN: u64 = 4 * 1024;
 
-/// Octets of bodies in memory up to which much is read at once.
-pub const READ_AHEAD_SUM: u64 = 32 * 1024 * 1024;
+/// Octets of bodies, in memory and on their way there, up to which more than the least is read at
+/// once. With the least of a thousand queues it stays below what makes the keeper let go of bodies
+/// that consumers are about to get.
+pub const READ_AHEAD_SUM: u64 = 8 * 1024 * 1024;
+
+/// What a message that is being read counts besides its body: its place, its record's other fields
+/// and, where records lie scattered, a chunk of its own.
+pub const READ_COST: u64 = 160;
 
 /// Messages that are read at once.
 pub const READ_AHEAD_MESSAGES: usize = 4_096;
@@ -75,6 +82,10 @@ pub const BODIES_SOFT: u64 = 8 * 1024 * 1024;
 
 /// Octets of queue indexes in memory from which on blocks go to the file of pages.
 pub const INDEX_SOFT: u64 = 8 * 1024 * 1024;
+
+/// Messages of a block that still grows from which on it may go to the file of pages: fewer are not
+/// worth a page of their own.
+pub const PARTIAL_BLOCK: u32 = 128;
 
 /// Blocks of one queue that are written down under one hold of its lock.
 pub const PAGES_PER_HOLD: usize = 16;

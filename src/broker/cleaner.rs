@@ -226,7 +226,7 @@ fn tell_again(
             .iter()
             .map(|survivor| (survivor.id, survivor.home.clone(), survivor.size))
             .collect(),
-        page: None,
+        ..Wanted::default()
     };
     let mut read = broker.read_wanted(&wanted)?.messages;
     read.sort_by_key(|(id, _)| *id);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::inbox::{Event, Inbox};
+use super::observe::traffic::Traffic;
 use crate::amqp::{AmqpError, ReplyCode, Table};
 
 /// What the broker knows of a connection.
@@ -31,9 +32,52 @@ pub struct ConnectionHandle {
     pub heartbeat_ms: u64,
     /// When octets last came, in milliseconds since the epoch.
     pub heard_at: AtomicU64,
+    /// Its numbers.
+    pub traffic: Arc<Traffic>,
+    /// What was agreed on at its start.
+    pub facts: ConnectionFacts,
+}
+
+/// What a connection agreed on at its start.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionFacts {
+    /// Our end.
+    pub local: Option<SocketAddr>,
+    /// The SASL mechanism of its login.
+    pub mechanism: String,
+    /// Most channels; 0 is no limit.
+    pub channel_max: u16,
+    /// Largest frame in octets; 0 is no limit.
+    pub frame_max: u32,
+    /// When it was opened, in milliseconds since the epoch.
+    pub connected_at: u64,
+    /// What TLS says of it; `None` without.
+    pub tls: Option<Box<TlsFacts>>,
+}
+
+/// What TLS says of a connection, in RabbitMQ's words; empty where it says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the management API")]
+pub struct TlsFacts {
+    pub protocol: String,
+    pub key_exchange: String,
+    pub cipher: String,
+    pub hash: String,
+    pub peer_cert_subject: String,
+    pub peer_cert_issuer: String,
+    pub peer_cert_validity: String,
 }
 
 impl ConnectionHandle {
+    /// Its name, as RabbitMQ makes it: `peer:port -> host:port`.
+    pub fn title(&self) -> String {
+        let end = |address: Option<SocketAddr>| match address {
+            Some(address) => canonical(address).to_string(),
+            None => "?".to_owned(),
+        };
+        format!("{} -> {}", end(self.peer), end(self.facts.local))
+    }
+
     /// True when it has been silent for longer than a heartbeat interval.
     pub fn is_silent(&self, now: u64) -> bool {
         self.heartbeat_ms > 0
@@ -63,6 +107,13 @@ impl Connections {
     /// The connection `id`.
     pub fn get(&self, id: u64) -> Option<Arc<ConnectionHandle>> {
         self.open.lock().get(&id).cloned()
+    }
+
+    /// All of them, oldest first.
+    pub fn all(&self) -> Vec<Arc<ConnectionHandle>> {
+        let mut all: Vec<_> = self.open.lock().values().cloned().collect();
+        all.sort_unstable_by_key(|handle| handle.id);
+        all
     }
 
     /// How many there are.
@@ -101,6 +152,11 @@ impl Connections {
     pub fn close_all(&self, reason: &str) {
         self.post_all(&Event::Close(forced_closure(reason)));
     }
+}
+
+/// An IPv4 address that came in an IPv6 one, as itself.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// RabbitMQ's 320.

@@ -11,6 +11,8 @@ use super::connections::{Connections, forced_closure};
 use super::import::Kept;
 use super::inbox::Event;
 use super::journal::Journal;
+use super::observe::churn::{AuthAttempts, Churn};
+use super::observe::observer::Observer;
 use super::pressure::Pressure;
 use super::reader::Reader;
 use super::reply_to::Replies;
@@ -56,6 +58,12 @@ pub struct Broker {
     pub kept: Mutex<Kept>,
     /// The way to the commit log.
     pub journal: Arc<Journal>,
+    /// How often connections and channels come and go.
+    pub churn: Churn,
+    /// Attempts to log in.
+    pub auth_attempts: AuthAttempts,
+    /// What has been seen of all this in the last minutes and hours.
+    pub observer: Observer,
     /// What publishers wait for besides the log's own buffer.
     pub pressure: Pressure,
     /// Reads for queues whose next messages lie in files.
@@ -76,6 +84,9 @@ impl Broker {
             replies: Replies::default(),
             kept: Mutex::default(),
             journal: Arc::default(),
+            churn: Churn::default(),
+            auth_attempts: AuthAttempts::default(),
+            observer: Observer::default(),
             pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),

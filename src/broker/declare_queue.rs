@@ -47,6 +47,7 @@ impl Vhost {
             return Ok((current, false));
         }
         let queue = SharedQueue::new(broker.next_id(), self, spec, now);
+        self.churn.created.add(1);
         self.queues
             .write()
             .insert(queue.name.clone(), Arc::clone(&queue));
@@ -135,6 +136,8 @@ impl Vhost {
         if_empty: bool,
     ) -> Result<u64, AmqpError> {
         let mut topology = self.topology.lock();
+        // What it has counted is seen with it or with what is gone, and never with both.
+        let mut gone = self.gone.lock();
         let outcome = queue.delete_if(|status| {
             if if_empty && status.ready > 0 {
                 let text = format!("{} not empty", queue.subject());
@@ -146,11 +149,15 @@ impl Vhost {
             }
             Ok(())
         });
-        let (count, consumers) = match outcome {
+        let ended = match outcome {
             None => return Ok(0),
             Some(outcome) => outcome?,
         };
+        gone.kind(queue.settings.kind)
+            .add(ended.counters, &queue.settings);
         self.queues.write().remove(&queue.name);
+        drop(gone);
+        self.churn.deleted.add(1);
         if queue.durable {
             // Its bindings go with it.
             self.journal.define(Command::DeleteQueue { id: queue.id });
@@ -168,10 +175,10 @@ impl Vhost {
             self.remove_exchange(&mut topology, &exchange);
         }
         drop(topology);
-        for consumer in consumers {
+        for consumer in ended.consumers {
             consumer.cancel();
         }
-        Ok(count)
+        Ok(ended.ready)
     }
 
     /// Deletes the exclusive queues of a connection that ends.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::observe::exchange_counts::ExchangeCounts;
 use crate::amqp::{Table, Value};
 use crate::exchange::{Bindings, ExchangeType};
 use crate::ids::Name;
@@ -27,6 +28,8 @@ pub struct Exchange {
     pub arguments: Table,
     /// Where messages go that no binding takes.
     pub alternate: Option<Name>,
+    /// What it counts.
+    pub counts: Arc<ExchangeCounts>,
     bindings: ArcSwap<Bindings>,
     generation: AtomicU64,
     deleted: AtomicBool,
@@ -68,6 +71,7 @@ impl Exchange {
             internal: spec.internal,
             arguments: spec.arguments,
             alternate,
+            counts: Arc::default(),
             generation: AtomicU64::new(0),
             deleted: AtomicBool::new(false),
         })

@@ -31,6 +31,9 @@ use crate::store::log::{Log, Position, Wake};
 /// How often memory is looked at: a publisher at 1 GB/s brings 50 MB in between.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The pause between looks while bodies take too much.
+const PRESSED: Duration = Duration::from_millis(10);
+
 /// The pause between looks while the log grows fast.
 const HURRIED: Duration = Duration::from_millis(2);
 
@@ -106,7 +109,11 @@ impl Keeper {
 impl Work {
     fn run(&mut self, broker: &Weak<Broker>, stopped: &Receiver<()>) {
         loop {
-            let pause = if self.hurried { HURRIED } else { LOOK_EVERY };
+            let pause = match (self.hurried, self.pressed) {
+                (true, _) => HURRIED,
+                (false, true) => PRESSED,
+                (false, false) => LOOK_EVERY,
+            };
             let last = stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout);
             let Some(broker) = broker.upgrade() else {
                 return;
@@ -163,7 +170,14 @@ impl Work {
             self.pressed = false;
         }
         if index_bytes() > INDEX_SOFT {
-            each_durable(broker, |queue| put_away(broker, queue))?;
+            each_durable(broker, |queue| put_away(broker, queue, false))?;
+        }
+        // Of many deep queues each has a block that is not full: together they are too much.
+        if index_bytes() > INDEX_SOFT {
+            each_durable(broker, |queue| match index_bytes() > INDEX_SOFT {
+                true => put_away(broker, queue, true),
+                false => Ok(()),
+            })?;
         }
         let position = log.position();
         let grown = log_bytes(&log, self.last, position);
@@ -289,13 +303,14 @@ fn spill_bodies(broker: &Broker, queue: &SharedQueue) {
     }
 }
 
-/// Puts blocks of a queue's index into the file of pages, as long as there are such.
-fn put_away(broker: &Broker, queue: &Arc<SharedQueue>) -> Result<(), StoreError> {
+/// Puts blocks of a queue's index into the file of pages, as long as there are such; `partial` takes
+/// those that still grow as well.
+fn put_away(broker: &Broker, queue: &Arc<SharedQueue>, partial: bool) -> Result<(), StoreError> {
     let Some(pages) = broker.journal.pages() else {
         return Ok(());
     };
     loop {
-        let drafts = queue.drafts(PAGES_PER_HOLD);
+        let drafts = queue.drafts(partial, PAGES_PER_HOLD);
         let more = drafts.len() >= PAGES_PER_HOLD;
         for (priority, draft) in drafts {
             let page = pages.write(&draft.octets)?;

@@ -6,6 +6,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::core::Broker;
+use super::observe::history::History;
+use super::observe::utilisation::Utilisation;
 use super::port::ConsumerPort;
 use super::vhost::Vhost;
 use crate::amqp::{AmqpError, ReplyCode, Table};
@@ -14,8 +16,8 @@ use crate::message::Chunk;
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments,
-    QueueKind, Read, Status,
+    ConsumerKey, ConsumerSpec, Contents, Counters, Effects, Incoming, MessageId, Queue,
+    QueueArguments, QueueKind, Read, Status, Survey,
 };
 
 /// A queue of a virtual host. Laid out as written: what a message touches comes first.
@@ -42,7 +44,15 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set.
     pub settings: QueueArguments,
+    /// The last minute of its counts, for the sampler.
+    pub history: History<QUEUE_SERIES, 2, 0>,
+    /// How often some consumer could have taken a message.
+    pub utilisation: Utilisation,
 }
+
+/// Series that a queue's history keeps: ready, unacknowledged, then
+/// [`crate::queue::Counters`] in the order of their fields.
+pub const QUEUE_SERIES: usize = 12;
 
 /// What a declaration says about a queue.
 #[derive(Debug, Clone)]
@@ -54,6 +64,17 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     pub arguments: Table,
     pub settings: QueueArguments,
+}
+
+/// What was left of a queue when it was deleted.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Messages that waited.
+    pub ready: u64,
+    /// Its consumers.
+    pub consumers: Vec<ConsumerPort>,
+    /// What it had counted.
+    pub counters: Counters,
 }
 
 /// Lives as long as a queue's lock is held. A panic in between leaves a queue half changed, which no
@@ -91,6 +112,8 @@ impl SharedQueue {
             machine: Mutex::new(Queue::new(spec.settings.clone(), spec.durable, now)),
             settings: spec.settings,
             deleted: AtomicBool::new(false),
+            history: History::default(),
+            utilisation: Utilisation::default(),
         })
     }
 
@@ -213,10 +236,17 @@ impl SharedQueue {
         })
     }
 
-    /// Writes down at most `most` blocks of the index that nobody will want soon.
-    pub(super) fn drafts(&self, most: usize) -> Vec<(u8, crate::queue::page::Draft)> {
-        self.locked_work(&mut Effects::default(), |queue, _| queue.drafts(most))
-            .unwrap_or_default()
+    /// Writes down at most `most` blocks of the index that nobody will want soon; `partial` takes
+    /// those that still grow as well.
+    pub(super) fn drafts(
+        &self,
+        partial: bool,
+        most: usize,
+    ) -> Vec<(u8, crate::queue::page::Draft)> {
+        self.locked_work(&mut Effects::default(), |queue, _| {
+            queue.drafts(partial, most)
+        })
+        .unwrap_or_default()
     }
 
     /// Lets go of a block that lies in the file of pages now.
@@ -342,6 +372,20 @@ impl SharedQueue {
         self.machine.lock().status()
     }
 
+    /// The tag of a consumer.
+    pub fn consumer_tag(&self, key: ConsumerKey) -> Option<Name> {
+        self.look(|queue| {
+            let found = queue.consumers().iter().find(|(known, _)| *known == key);
+            found.map(|(_, consumer)| consumer.port.facts.tag.clone())
+        })
+    }
+
+    /// All counts. A deleted queue shows what it had done until then.
+    pub fn survey(&self) -> Survey {
+        let _guard = EndsProcess;
+        self.machine.lock().survey()
+    }
+
     /// True when deliveries show `x-delivery-count`.
     pub fn counts_deliveries(&self) -> bool {
         self.settings.kind == QueueKind::Quorum || self.settings.delivery_limit.is_some()
@@ -352,7 +396,7 @@ impl SharedQueue {
     pub(super) fn delete_if<E>(
         &self,
         allowed: impl FnOnce(Status) -> Result<(), E>,
-    ) -> Option<Result<(u64, Vec<ConsumerPort>), E>> {
+    ) -> Option<Result<Ended, E>> {
         let mut machine = self.machine.lock();
         if self.is_deleted() {
             return None;
@@ -362,12 +406,17 @@ impl SharedQueue {
             return Some(Err(refusal));
         }
         self.deleted.store(true, Ordering::Release);
+        let counters = machine.counters();
         let consumers = machine
             .take_consumers()
             .into_iter()
             .map(|(_, port)| port)
             .collect();
-        *machine = Queue::new(QueueArguments::default(), false, 0);
-        Some(Ok((status.ready, consumers)))
+        *machine = machine.ended();
+        Some(Ok(Ended {
+            ready: status.ready,
+            consumers,
+            counters,
+        }))
     }
 }

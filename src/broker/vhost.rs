@@ -7,6 +7,9 @@ use parking_lot::{Mutex, RwLock};
 
 use super::exchange::{Exchange, ExchangeSpec};
 use super::journal::Journal;
+use super::observe::churn::QueueChurn;
+use super::observe::exchange_counts::ExchangeCounts;
+use super::observe::gone::GoneSums;
 use super::shared_queue::SharedQueue;
 use crate::amqp::{AmqpError, Table};
 use crate::exchange::{Destination, ExchangeType};
@@ -27,6 +30,12 @@ pub struct Vhost {
     pub(super) topology: Mutex<Topology>,
     /// Where durable changes are recorded.
     pub(super) journal: Arc<Journal>,
+    /// What the default exchange counts.
+    pub default_counts: Arc<ExchangeCounts>,
+    /// How often queues come and go.
+    pub churn: QueueChurn,
+    /// What ended here had counted.
+    pub gone: GoneSums,
 }
 
 /// Who leads to whom: for each destination the exchanges that have bindings to it, for each
@@ -63,6 +72,9 @@ impl Vhost {
             queues: RwLock::default(),
             topology: Mutex::default(),
             journal,
+            default_counts: Arc::default(),
+            churn: QueueChurn::default(),
+            gone: GoneSums::default(),
         };
         for (name, kind, internal) in PREDECLARED {
             let exchange = Exchange::new(ExchangeSpec {
@@ -116,5 +128,31 @@ impl Vhost {
     /// Every queue, in no order.
     pub fn all_queues(&self) -> Vec<Arc<SharedQueue>> {
         self.queues.read().values().cloned().collect()
+    }
+
+    /// Every exchange but the default one, in no order.
+    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.exchanges.read().values().cloned().collect()
+    }
+
+    /// How many exchanges there are besides the default one.
+    pub fn exchange_count(&self) -> usize {
+        self.exchanges.read().len()
+    }
+
+    /// What every exchange counts, the default one included.
+    pub fn exchange_counts(&self) -> Vec<Arc<ExchangeCounts>> {
+        let exchanges = self.exchanges.read();
+        let all = exchanges.values().map(|exchange| &exchange.counts);
+        all.chain([&self.default_counts]).cloned().collect()
+    }
+
+    /// The exchanges that have bindings to `destination`, by name.
+    pub fn sources_of(&self, destination: &Destination) -> Vec<Arc<Exchange>> {
+        let topology = self.topology.lock();
+        let names = topology.sources.get(destination).into_iter().flatten();
+        names
+            .filter_map(|(name, _)| self.exchange(name.as_bytes()))
+            .collect()
     }
 }

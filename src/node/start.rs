@@ -14,6 +14,7 @@ use super::{control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::import::hash_password;
+use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
 use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
@@ -21,7 +22,7 @@ use crate::connection::Tuning;
 use crate::definitions::import::{Target, parse};
 use crate::management::server::serve;
 use crate::management::transport::Transport;
-use crate::management::{Api, ListenerFacts, NodeFacts, SharedApi};
+use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag, SharedApi};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
@@ -29,6 +30,9 @@ use crate::server::session::SessionOptions;
 
 /// How long connections have to close in order after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often the numbers of all objects are noted; RabbitMQ's `collect_statistics_interval`.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
@@ -53,7 +57,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let pages = management::open(settings, &socket_options)?;
     let mut listeners = Vec::new();
     for opened in &opened {
-        listeners.push(opened.facts()?);
+        listeners.push(opened.facts.clone());
     }
     listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
     let addresses: Vec<String> = listeners.iter().map(announced).collect();
@@ -73,10 +77,15 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
+    tokio::spawn(sampler::run(Arc::clone(&broker), SAMPLE_EVERY));
     tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
     for opened in opened {
-        accepting.push(tokio::spawn(accept_loop(opened.listener, opened.acceptor)));
+        let up = opened.facts.open.accepting();
+        accepting.push(tokio::spawn(async move {
+            accept_loop(opened.listener, opened.acceptor).await;
+            drop(up);
+        }));
     }
     accepting.extend(serve_pages(pages, &api));
     banner(&addresses, &folder.path, &loaded.files, &broker, files);
@@ -238,19 +247,9 @@ fn node_name(settings: &Settings) -> String {
 
 /// An open AMQP listener.
 struct Opened {
-    protocol: &'static str,
+    facts: ListenerFacts,
     listener: TcpListener,
     acceptor: Arc<Acceptor>,
-}
-
-impl Opened {
-    fn facts(&self) -> std::io::Result<ListenerFacts> {
-        Ok(ListenerFacts {
-            protocol: self.protocol,
-            address: self.listener.local_addr()?,
-            path: String::new(),
-        })
-    }
 }
 
 /// A listener as the log names it.
@@ -259,6 +258,7 @@ fn announced(facts: &ListenerFacts) -> String {
         protocol,
         address,
         path,
+        ..
     } = facts;
     match *protocol {
         "amqp/ssl" => format!("amqps on {address}"),
@@ -272,7 +272,14 @@ fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandl
     let transport = Transport::new(Arc::clone(api));
     pages
         .into_iter()
-        .map(|opened| tokio::spawn(serve(opened.listening, transport.clone())))
+        .map(|opened| {
+            let up = opened.facts.open.accepting();
+            let transport = transport.clone();
+            tokio::spawn(async move {
+                serve(opened.listening, transport).await;
+                drop(up);
+            })
+        })
         .collect()
 }
 
@@ -319,10 +326,20 @@ fn open_listeners(
     };
     let mut opened = Vec::new();
     let mut add = |protocol, address: &ListenerAddress, acceptor| -> anyhow::Result<()> {
+        let listener = listen(address.ip, address.port, socket)
+            .context("listeners.tcp and listeners.ssl set the ports of AMQP")?;
+        let tls = (protocol == "amqp/ssl").then_some(&settings.tls);
+        let file = |path: Option<&Option<String>>| path.cloned().flatten().map(PathBuf::from);
         opened.push(Opened {
-            protocol,
-            listener: listen(address.ip, address.port, socket)
-                .context("listeners.tcp and listeners.ssl set the ports of AMQP")?,
+            facts: ListenerFacts {
+                protocol,
+                address: listener.local_addr()?,
+                path: String::new(),
+                certfile: file(tls.map(|tls| &tls.certfile)),
+                cacertfile: file(tls.map(|tls| &tls.cacertfile)),
+                open: OpenFlag::default(),
+            },
+            listener,
             acceptor,
         });
         Ok(())

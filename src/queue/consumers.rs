@@ -119,7 +119,23 @@ impl Staged {
         self.items.push(item);
         self.cost += size as isize + crate::limits::DELIVERY_COST as isize;
     }
+
+    /// Gives back buffers, empty now, that are far larger than the `used` deliveries which were in
+    /// them: each queue keeps its own, and of a thousand that are drained each was once long.
+    #[inline]
+    fn give_back(&mut self, used: usize) {
+        let keep = used.max(STAGED_KEPT);
+        if self.items.capacity() > 4 * keep {
+            self.items.shrink_to(keep);
+        }
+        if self.runs.capacity() > 4 * keep {
+            self.runs.shrink_to(keep);
+        }
+    }
 }
+
+/// Deliveries that a queue keeps room for, whatever it had of late.
+const STAGED_KEPT: usize = 16;
 
 /// What a consumer asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -205,6 +221,19 @@ impl<P: Port> Consumers<P> {
     /// True when one of them is exclusive.
     pub fn any_exclusive(&self) -> bool {
         self.all.iter().any(|(_, consumer)| consumer.spec.exclusive)
+    }
+
+    /// The exclusive one.
+    pub fn exclusive(&self) -> Option<ConsumerKey> {
+        self.all
+            .iter()
+            .find(|(_, consumer)| consumer.spec.exclusive)
+            .map(|(key, _)| key)
+    }
+
+    /// True when one of them could take a message now.
+    pub fn any_in_line(&self) -> bool {
+        !self.lines.is_empty()
     }
 
     /// The consumer that receives, where only one may.
@@ -465,7 +494,9 @@ impl<P: Port> Consumers<P> {
     pub fn flush(&mut self) {
         for stage in &mut self.stages {
             if let Some(consumer) = self.all.get(stage.through) {
+                let used = stage.staged.items.len();
                 consumer.port.deliver(&mut stage.staged);
+                stage.staged.give_back(used);
             }
         }
         // The buffers of one connection are kept: the common case has no other.

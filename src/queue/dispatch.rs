@@ -2,11 +2,12 @@
 
 use super::consumers::{Delivery, Port};
 use super::contents::MessageId;
-use super::effects::{Effects, Op, Read, Wanted};
+use super::effects::{Asked, Effects, Op, Read, Wanted, bytes_asked};
 use super::serving::Queue;
 use crate::limits::{
-    DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES, READ_AHEAD_MIN, READ_AHEAD_SUM,
+    DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES, READ_AHEAD_MIN, READ_AHEAD_SUM, READ_COST,
 };
+use crate::message::Home;
 use crate::message::chunk::bytes_held;
 
 impl<P: Port> Queue<P> {
@@ -26,6 +27,8 @@ impl<P: Port> Queue<P> {
                 contents,
                 consumers,
                 counters,
+                logs,
+                rare,
                 ..
             } = self;
             let mut taken = contents.take_run(turn.most, now, turn.no_ack, |id, chunk, meta| {
@@ -37,6 +40,8 @@ impl<P: Port> Queue<P> {
                     } else if !meta.redelivered {
                         note_seen(&mut seen, id, effects);
                     }
+                } else if *logs && turn.no_ack {
+                    rare.transient_left(meta.size);
                 }
                 consumers.stage(turn, chunk, delivery, meta.size)
             });
@@ -56,6 +61,8 @@ impl<P: Port> Queue<P> {
                     contents.settle(id);
                     if meta.logged {
                         effects.settled(id);
+                    } else if *logs {
+                        rare.transient_left(meta.size);
                     }
                 } else {
                     contents.deliver(id);
@@ -65,8 +72,10 @@ impl<P: Port> Queue<P> {
                 }
                 taken = 1;
             }
-            counters.delivered += u64::from(taken);
-            if !turn.no_ack {
+            if turn.no_ack {
+                counters.delivered_no_ack += u64::from(taken);
+            } else {
+                counters.delivered += u64::from(taken);
                 consumers.owe(turn, taken);
             }
         }
@@ -86,14 +95,21 @@ impl<P: Port> Queue<P> {
             Some(_) => Vec::new(),
             None => {
                 // Many queues that read at once share what there is.
-                let room = READ_AHEAD_SUM.saturating_sub(bytes_held()) / 16;
+                let taken = bytes_held().saturating_add(bytes_asked());
+                let room = READ_AHEAD_SUM.saturating_sub(taken) / 16;
                 let octets = room.clamp(READ_AHEAD_MIN, READ_AHEAD);
                 self.contents.wanted(octets, READ_AHEAD_MESSAGES)
             }
         };
         if page.is_some() || !messages.is_empty() {
             self.reading = true;
-            effects.wanted = Some(Wanted { messages, page });
+            let each = |(_, _, size): &(MessageId, Home, u32)| u64::from(*size) + READ_COST;
+            let octets = messages.iter().map(each).sum();
+            effects.wanted = Some(Wanted {
+                messages,
+                page,
+                asked: Asked::new(octets),
+            });
         }
     }
 
@@ -106,8 +122,10 @@ impl<P: Port> Queue<P> {
         let page = self.contents.due_away(now);
         if page.is_some() {
             self.reading = true;
-            let messages = Vec::new();
-            effects.wanted = Some(Wanted { messages, page });
+            effects.wanted = Some(Wanted {
+                page,
+                ..Wanted::default()
+            });
         }
     }
 
@@ -115,6 +133,12 @@ impl<P: Port> Queue<P> {
     /// store is damaged.
     pub fn install(&mut self, read: &Read, now: u64, effects: &mut Effects) -> bool {
         self.reading = false;
+        self.rare.disk_reads += read.messages.len() as u64;
+        // Read in the order of the files, which is mostly that of the queue.
+        if let (Some((first, _)), Some((last, _))) = (read.messages.first(), read.messages.last()) {
+            self.contents.make_room(*first);
+            self.contents.make_room(*last);
+        }
         for (id, chunk) in &read.messages {
             self.contents.install(*id, chunk);
         }

@@ -1,8 +1,9 @@
 //! What a queue asks of its caller, to be carried out after the queue's lock is released.
 
-use super::contents::MessageId;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::contents::MessageId;
 use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// Why a message is dead; the words stand in `x-death`.
@@ -98,6 +99,33 @@ pub struct Placed {
     pub expires_at: u64,
 }
 
+/// Octets of bodies that queues of the process have asked for and not got.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// Octets of bodies that queues of the process have asked for and not got.
+pub(super) fn bytes_asked() -> u64 {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// Counts what is being read as if it were in memory: many queues that begin to read at once would
+/// each find room for all.
+#[derive(Debug, Default)]
+pub struct Asked(u64);
+
+impl Asked {
+    /// Counts `octets` until it is dropped.
+    pub fn new(octets: u64) -> Self {
+        ASKED.fetch_add(octets, Ordering::Relaxed);
+        Self(octets)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        ASKED.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
 /// Messages that leave next and have to be read from files first.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -105,6 +133,8 @@ pub struct Wanted {
     pub messages: Vec<(MessageId, Home, u32)>,
     /// A block of the index that comes before them, by priority and first number.
     pub page: Option<(u8, u64, Arc<StoredPage>)>,
+    /// The octets of the messages; kept until they are installed.
+    pub asked: Asked,
 }
 
 /// What was read.

@@ -56,6 +56,7 @@ impl<P: Port> Queue<P> {
             for (item, message) in (0..).zip(rest) {
                 self.push(chunk, item, message, now, effects);
             }
+            self.note_writes(effects);
             self.dispatch(now, effects);
             return;
         }
@@ -84,6 +85,16 @@ impl<P: Port> Queue<P> {
                 self.expire(now, effects);
             }
             self.trim(effects);
+        }
+        self.note_writes(effects);
+    }
+
+    /// Counts what the batch has the log told.
+    #[inline]
+    fn note_writes(&mut self, effects: &Effects) {
+        if self.logs {
+            let written: u64 = effects.placed.iter().map(|run| u64::from(run.len)).sum();
+            self.rare.disk_writes += written;
         }
     }
 
@@ -115,7 +126,7 @@ impl<P: Port> Queue<P> {
                     break;
                 }
             }
-            self.counters.delivered += taken as u64;
+            self.counters.delivered_no_ack += taken as u64;
             rest = if taken == now.len() {
                 later
             } else {
@@ -186,6 +197,8 @@ impl<P: Port> Queue<P> {
         let id = self.contents.push(priority, chunk, arriving);
         if logged {
             effects.place(id, item, expires_at);
+        } else if self.logs {
+            self.count_transient(message.size, true);
         }
         if expires_at < self.wake_at {
             self.wake_at = expires_at;

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Arriving, Block, Meta, Settled, State};
+use super::counters::Totals;
 use super::page::{self, Away, Draft};
 use super::runs::Runs;
-use crate::limits::BLOCK_ENTRIES;
+use crate::limits::{BLOCK_ENTRIES, PARTIAL_BLOCK};
 use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// How many messages a block lies behind the newest before it is thinned.
@@ -87,19 +88,6 @@ pub struct Level {
     unacked_bytes: u64,
 }
 
-/// Messages and octets of bodies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Messages that wait for a consumer.
-    pub ready: u64,
-    /// Octets of their bodies.
-    pub ready_bytes: u64,
-    /// Messages with a consumer.
-    pub unacked: u64,
-    /// Octets of their bodies.
-    pub unacked_bytes: u64,
-}
-
 /// What [`Level::show`] shows.
 #[derive(Debug)]
 pub enum Shown<'a> {
@@ -118,6 +106,16 @@ impl Level {
             unacked: self.unacked,
             unacked_bytes: self.unacked_bytes,
         }
+    }
+
+    /// Messages in blocks that are away, and octets of their bodies.
+    pub fn away(&self) -> (u64, u64) {
+        self.blocks
+            .iter()
+            .fold((0, 0), |(n, octets), place| match place {
+                Place::Away(away) => (n + u64::from(away.live), octets + away.bytes),
+                Place::Here(_) => (n, octets),
+            })
     }
 
     /// Ready messages.
@@ -200,6 +198,12 @@ impl Level {
                 self.reset();
             }
         }
+    }
+
+    /// How many blocks it has, wherever they are.
+    #[cfg(test)]
+    pub fn block_count(&self) -> usize {
+        self.blocks.len()
     }
 
     /// The number that the next message gets.
@@ -286,6 +290,15 @@ impl Level {
         }
     }
 
+    /// Makes room for what was read from message `number` on: see [`Block::make_room`].
+    pub fn make_room(&mut self, number: u64) {
+        if let Some(index) = self.block_index(number)
+            && let Some(block) = self.blocks.get_mut(index).and_then(Place::here_mut)
+        {
+            block.make_room();
+        }
+    }
+
     /// Gives a message the chunk that was read for it.
     pub fn install(&mut self, number: u64, chunk: &Arc<Chunk>) {
         if let Some(index) = self.block_index(number)
@@ -355,9 +368,9 @@ impl Level {
         self.cursor
     }
 
-    /// Writes down blocks behind the cursor that may go away: not the next one, nor the last,
-    /// unless `all`.
-    pub fn drafts(&mut self, all: bool, most: usize) -> Vec<Draft> {
+    /// Writes down blocks behind the cursor that may go away: not the next one, nor the one after,
+    /// unless `all`; the last one, which still grows, only if `partial` and it is worth a page.
+    pub fn drafts(&mut self, all: bool, partial: bool, most: usize) -> Vec<Draft> {
         let cursor = self.cursor;
         let last = self.blocks.len().saturating_sub(1);
         let mut near = if all { 0 } else { 2 };
@@ -376,7 +389,7 @@ impl Level {
             let Place::Here(block) = place else { continue };
             // A half-read block would have to come back at once, the last one still grows.
             if block.base() < cursor && cursor > 0 && block.ready() != block.live()
-                || at == last && !block.is_full()
+                || at == last && !block.is_full() && !(partial && block.live() >= PARTIAL_BLOCK)
             {
                 continue;
             }
@@ -708,87 +721,5 @@ impl Level {
             .map(Place::earliest_expiry)
             .min()
             .unwrap_or(u64::MAX)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::Record;
-
-    fn plain(size: u32) -> Arriving {
-        Arriving {
-            offset: 0,
-            size,
-            expires_at: u64::MAX,
-            logged: false,
-        }
-    }
-
-    fn chunk_of(body: &[u8]) -> Arc<Chunk> {
-        let mut data = Vec::new();
-        Record {
-            body,
-            ..Record::default()
-        }
-        .write(&mut data);
-        Chunk::new(data)
-    }
-
-    #[test]
-    fn one_held_message_pins_neither_bodies_nor_entries() {
-        let mut level = Level::default();
-        let before = crate::message::chunk::bytes_held();
-        let body = [7u8; 1000];
-        let mut held = None;
-        for i in 0..100_000u64 {
-            let number = level.push(&chunk_of(&body), plain(1000));
-            assert_eq!(level.head(), Some(number));
-            level.deliver(number);
-            if i == 10 {
-                held = Some(number);
-            } else {
-                level.settle(number);
-            }
-        }
-        assert!(level.blocks.len() <= 2);
-        // The other tests of the process hold chunks too; ten blocks' worth would be a leak.
-        assert!(crate::message::chunk::bytes_held() < before + 20_000_000);
-        let meta = level.get(held.unwrap()).unwrap();
-        let chunk = level.chunk(held.unwrap()).unwrap();
-        assert_eq!(chunk.record(meta.offset).body, &body);
-    }
-
-    #[test]
-    fn returned_messages_come_first_and_in_order() {
-        let mut level = Level::default();
-        let chunk = chunk_of(b"x");
-        for _ in 0..10 {
-            level.push(&chunk, plain(1));
-        }
-        for number in 0..5 {
-            assert_eq!(level.head(), Some(number));
-            level.deliver(number);
-        }
-        level.give_back(3, true, true);
-        level.give_back(1, true, true);
-        assert_eq!(level.head(), Some(1));
-        level.deliver(1);
-        assert_eq!(level.head(), Some(3));
-        level.deliver(3);
-        assert_eq!(level.head(), Some(5));
-        assert_eq!(level.get(3).unwrap().count, 1);
-        level.give_back_at_end(3, true, true);
-        level.push(&chunk, plain(1));
-        for number in 5..10 {
-            assert_eq!(level.head(), Some(number));
-            level.deliver(number);
-        }
-        let end = level.head().unwrap();
-        assert_eq!(
-            level.get(end).unwrap().count,
-            2,
-            "returned to the end of that moment"
-        );
     }
 }

@@ -124,6 +124,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
     let socket_is_loopback = address.ip().to_canonical().is_loopback();
     let mut peer = PeerInfo {
         address: Some(address),
+        local: stream.local_addr().ok(),
         socket_is_loopback,
         ..PeerInfo::default()
     };

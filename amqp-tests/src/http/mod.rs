@@ -10,8 +10,11 @@ mod client;
 mod encode;
 mod json;
 mod parse;
+mod shape;
 
 pub use answer::Answer;
 pub use client::{Http, Request};
 pub use encode::{base64, segment};
 pub use json::{Json, Kind};
+pub use parse::json as parse_json;
+pub use shape::{Lack, lacks};

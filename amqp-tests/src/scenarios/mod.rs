@@ -26,6 +26,7 @@ mod hostile;
 mod http;
 mod http_errors;
 mod http_lists;
+mod http_replay;
 mod http_transport;
 mod malformed;
 mod permissions;
@@ -106,6 +107,7 @@ const AREAS: &[&[Scenario]] = &[
     http_transport::ALL,
     http_errors::ALL,
     http_lists::ALL,
+    http_replay::ALL,
 ];
 
 /// Every scenario.

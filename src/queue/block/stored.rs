@@ -6,6 +6,10 @@ use std::sync::Arc;
 use super::{Arriving, Block, Slot, Source, State};
 use crate::message::{Chunk, Home};
 
+/// Slots from which on a block lets go of what was read for it before more is: scattered records
+/// are read in a chunk each, and a thousand queues that are drained have a block each.
+const LOADED_SLOTS: usize = 32;
+
 /// What a stored message counts in its file: its body, and about as much around it as usual.
 pub(in crate::queue) fn stored_bytes(size: u32) -> i64 {
     i64::from(size) + 64
@@ -35,6 +39,14 @@ impl Block {
             }
         };
         self.append(Arriving { offset, ..message });
+    }
+
+    /// Lets go of what was read before, where that were many chunks: what is read next comes in
+    /// chunks of its own, and of what was delivered nobody asks here again.
+    pub fn make_room(&mut self) {
+        if self.slots.len() > LOADED_SLOTS {
+            self.shed();
+        }
     }
 
     /// Gives message `number`, which lies in a file, the chunk that was read from there.

@@ -31,7 +31,7 @@ enum Step {
     /// What is written is known to be; bodies leave memory, all or most.
     Shed(bool),
     /// So many blocks of the index leave memory.
-    PutAway(usize),
+    PutAway(usize, bool),
     /// What the queue has asked for is read.
     Read,
     Checkpoint(bool),
@@ -57,7 +57,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         }),
         1 => (1u64..20).prop_map(Step::Wait),
         4 => any::<bool>().prop_map(Step::Shed),
-        4 => (1usize..9).prop_map(Step::PutAway),
+        4 => (1usize..9, any::<bool>()).prop_map(|(most, partial)| Step::PutAway(most, partial)),
         6 => Just(Step::Read),
         2 => any::<bool>().prop_map(Step::Checkpoint),
         1 => prop::option::of(any::<u64>()).prop_map(Step::Restart),
@@ -147,7 +147,7 @@ impl Deep {
                 self.disk.tell();
                 self.queue.shed(*all);
             }
-            Step::PutAway(most) => self.put_away(*most),
+            Step::PutAway(most, partial) => self.put_away(*most, *partial),
             Step::Read => self.read(&mut effects),
             Step::Checkpoint(true) => self.disk.begin_checkpoint(),
             Step::Checkpoint(false) => self.disk.end_checkpoint(self.queue.contents()),
@@ -257,8 +257,8 @@ impl Deep {
         }
     }
 
-    fn put_away(&mut self, most: usize) {
-        for (priority, draft) in self.queue.drafts(most) {
+    fn put_away(&mut self, most: usize, partial: bool) {
+        for (priority, draft) in self.queue.drafts(partial, most) {
             let page = self.disk.write_page(draft.octets.clone());
             self.queue.put_away(priority, draft.at(page));
             self.put_away += 1;
@@ -401,13 +401,23 @@ fn a_backlog_is_put_away_and_drained_in_order() {
         deep.step(&Step::Publish(5000, None));
     }
     deep.step(&Step::Shed(true));
-    deep.step(&Step::PutAway(100));
+    deep.step(&Step::PutAway(100, false));
     assert_eq!(deep.put_away, 50_000 / BLOCK_ENTRIES, "every full block");
+    deep.step(&Step::PutAway(100, true));
+    assert_eq!(deep.put_away, 50_000usize.div_ceil(BLOCK_ENTRIES), "all");
+    deep.step(&Step::Publish(50, None));
+    deep.step(&Step::Shed(true));
+    deep.step(&Step::PutAway(100, true));
+    assert_eq!(
+        deep.put_away,
+        50_000usize.div_ceil(BLOCK_ENTRIES),
+        "too few for a page"
+    );
     deep.step(&Step::Checkpoint(true));
     deep.step(&Step::Checkpoint(false));
     deep.step(&Step::Restart(None));
     assert!(deep.queue.contents().body(MessageId::new(0, 0)).is_none());
-    assert_eq!(deep.queue.status().ready, 50_000);
+    assert_eq!(deep.queue.status().ready, 50_050);
     deep.drain();
     drop(deep.queue);
     deep.disk.assert_dead();
@@ -421,7 +431,7 @@ fn what_is_due_leaves_block_by_block_at_once() {
         deep.step(&Step::Publish(96, Some(5)));
     }
     deep.step(&Step::Shed(true));
-    deep.step(&Step::PutAway(100));
+    deep.step(&Step::PutAway(100, false));
     assert_eq!(deep.put_away, 6);
     deep.step(&Step::Wait(5));
     // Reading is all it takes: the time stands still.

@@ -120,7 +120,7 @@ fn pages_are_read_where_the_log_goes_on() {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         place(&mut disk, 0, &names, u64::MAX);
         let mut contents = disk.recover(1, None);
-        for draft in contents.level_made(0).drafts(true, 9) {
+        for draft in contents.level_made(0).drafts(true, false, 9) {
             let page = disk.write_page(draft.octets.clone());
             contents.level_made(0).put_away(draft.at(page));
         }

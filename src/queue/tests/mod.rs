@@ -10,6 +10,7 @@ mod found;
 mod harness;
 mod index;
 mod invariants;
+mod level;
 mod model;
 mod outlet;
 mod properties;

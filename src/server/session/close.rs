@@ -155,6 +155,11 @@ impl Session {
                 }
                 state.mode = super::channel::Mode::Plain;
             }
+            if let Some(vhost) = &self.vhost
+                && self.traffic.close_channel(*channel, &vhost.gone)
+            {
+                self.broker.churn.channel_closed.add(1);
+            }
         }
         self.flush_settles();
     }
@@ -173,7 +178,12 @@ impl Session {
             vhost.delete_queues_of(self.id);
         }
         if self.handle.take().is_some() {
-            self.broker.connections.remove(self.id);
+            let forget = || self.broker.connections.remove(self.id);
+            match &self.vhost {
+                Some(vhost) => self.traffic.close(&vhost.gone, forget),
+                None => forget(),
+            }
+            self.broker.churn.connection_closed.add(1);
         }
     }
 

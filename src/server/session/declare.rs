@@ -316,6 +316,9 @@ impl Session {
         if let Some(state) = self.channels.get_mut(&channel) {
             state.last_queue = Some(queue.name.clone());
         }
+        if let Some(vhost) = &self.vhost {
+            vhost.churn.declared.add(1);
+        }
         if queue.durable {
             self.wait_for(self.broker.journal.last_definition());
         }

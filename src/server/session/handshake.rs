@@ -10,7 +10,7 @@ use crate::amqp::method::Method;
 use crate::amqp::{AmqpError, Table, Value, encode};
 use crate::auth::sasl::{self, Peer};
 use crate::auth::{SaslRefusal, authenticate, may_login_from};
-use crate::broker::connections::ConnectionHandle;
+use crate::broker::connections::{ConnectionFacts, ConnectionHandle};
 use crate::connection::{Heartbeat, Tuning};
 use crate::limits::CLIENT_PROPERTIES;
 
@@ -51,7 +51,10 @@ impl Session {
     fn on_start_ok(&mut self, ok: &connection::StartOk, table: Table) -> Result<(), AmqpError> {
         self.client = read_client(table);
         let name = ok.mechanism.as_str();
-        let refusal = match self.login(name, ok.response.as_bytes()) {
+        self.client.mechanism = name.to_owned();
+        let login = self.login(name, ok.response.as_bytes());
+        self.broker.auth_attempts.amqp.note(login.is_ok());
+        let refusal = match login {
             Ok(()) => {
                 let tuning = self.options.tuning;
                 encode::connection_tune(
@@ -143,8 +146,18 @@ impl Session {
             peer: self.peer.address,
             heartbeat_ms: u64::from(self.tuning.heartbeat_s) * 1000,
             heard_at: AtomicU64::new(self.now),
+            traffic: Arc::clone(&self.traffic),
+            facts: ConnectionFacts {
+                local: self.peer.local,
+                mechanism: std::mem::take(&mut self.client.mechanism),
+                channel_max: self.tuning.channel_max,
+                frame_max: self.tuning.frame_max,
+                connected_at: self.now,
+                tls: self.peer.tls_facts.take(),
+            },
         });
         self.broker.connections.add(Arc::clone(&handle));
+        self.broker.churn.connection_created.add(1);
         self.handle = Some(handle);
         self.vhost = Some(vhost);
         self.phase = Phase::Running;
@@ -191,6 +204,7 @@ fn read_client(mut properties: Table) -> Client {
     Client {
         name,
         properties,
+        mechanism: String::new(),
         failure_close,
         cancel_notify,
         blocked,

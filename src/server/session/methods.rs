@@ -1,5 +1,7 @@
 //! Methods on an open channel, off the hot path.
 
+use std::sync::Arc;
+
 use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::{access, basic, channel, confirm, exchange, queue, tx};
 
@@ -21,7 +23,10 @@ impl Session {
             );
             return Err(AmqpError::not_allowed(text));
         }
-        self.channels.insert(number, Channel::default());
+        let channel = Channel::new(number);
+        self.traffic.open_channel(Arc::clone(&channel.stats));
+        self.broker.churn.channel_created.add(1);
+        self.channels.insert(number, channel);
         encode::channel_open_ok(self.out.buffer(), number);
         Ok(())
     }

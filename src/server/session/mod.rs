@@ -33,8 +33,10 @@ use std::sync::Arc;
 use crate::amqp::{AmqpError, Table};
 use crate::auth::{Mechanism, PermissionCache, User};
 use crate::broker::batch::Batch;
-use crate::broker::connections::ConnectionHandle;
+use crate::broker::connections::{ConnectionHandle, TlsFacts};
 use crate::broker::inbox::{Inbox, Mail};
+use crate::broker::observe::exchange_counts::ExchangeTally;
+use crate::broker::observe::traffic::Traffic;
 use crate::broker::{Broker, SharedQueue, Vhost};
 use crate::connection::{Heartbeat, Tuning};
 use crate::queue::settle::SettleRun;
@@ -77,8 +79,12 @@ pub struct PeerInfo {
     pub address: Option<SocketAddr>,
     /// The socket itself leads to this machine, whatever a proxy says of who is behind it.
     pub socket_is_loopback: bool,
+    /// Our own address.
+    pub local: Option<SocketAddr>,
     /// It came over TLS.
     pub tls: bool,
+    /// What TLS says of it.
+    pub tls_facts: Option<Box<TlsFacts>>,
     /// The user name in its verified certificate.
     pub certificate_user: Option<String>,
 }
@@ -107,6 +113,8 @@ enum Phase {
 struct Client {
     name: Option<String>,
     properties: Table,
+    /// The SASL mechanism it chose.
+    mechanism: String,
     failure_close: bool,
     cancel_notify: bool,
     blocked: bool,
@@ -125,6 +133,10 @@ pub struct Session {
     user: Option<Arc<User>>,
     vhost: Option<Arc<Vhost>>,
     handle: Option<Arc<ConnectionHandle>>,
+    /// What is seen of it from outside.
+    traffic: Arc<Traffic>,
+    /// Publishes of the batch by exchange.
+    tally: ExchangeTally,
     inbox: Arc<Inbox>,
     mail: Mail,
     mail_run: usize,
@@ -197,6 +209,8 @@ impl Session {
             user: None,
             vhost: None,
             handle: None,
+            traffic: Arc::default(),
+            tally: ExchangeTally::default(),
             inbox: Arc::default(),
             mail: Mail::default(),
             mail_run: 0,
