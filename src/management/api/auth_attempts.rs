@@ -17,7 +17,10 @@ use crate::management::state::{Api, SharedApi};
 pub fn routes() -> Router<SharedApi> {
     Router::new()
         .route("/api/auth/attempts/{node}", get(totals).delete(reset))
-        .route("/api/auth/attempts/{node}/source", get(by_source).delete(reset))
+        .route(
+            "/api/auth/attempts/{node}/source",
+            get(by_source).delete(reset),
+        )
 }
 
 fn check(api: &Api, caller: &Caller, node: &str) -> Result<(), ApiError> {

@@ -34,7 +34,10 @@ pub fn routes() -> Router<SharedApi> {
             axum::routing::delete(remove_topic),
         )
         .route("/api/vhosts/{vhost}/permissions", get(of_vhost))
-        .route("/api/vhosts/{vhost}/topic-permissions", get(topics_of_vhost))
+        .route(
+            "/api/vhosts/{vhost}/topic-permissions",
+            get(topics_of_vhost),
+        )
 }
 
 fn item(view: &PermissionView) -> Value {
@@ -150,10 +153,7 @@ async fn topics(
 }
 
 /// The patterns under `keys`, each one compiled once to see whether it can be.
-fn patterns<'a, const N: usize>(
-    body: &'a Body,
-    keys: [&str; N],
-) -> Result<[&'a str; N], ApiError> {
+fn patterns<'a, const N: usize>(body: &'a Body, keys: [&str; N]) -> Result<[&'a str; N], ApiError> {
     let mut found = [""; N];
     for (place, key) in found.iter_mut().zip(keys) {
         let text = body.text(key)?.unwrap_or_default();

@@ -110,7 +110,8 @@ struct Wanted {
 impl Wanted {
     fn of(body: &Body) -> Result<Self, ApiError> {
         body.require(&["pattern", "definition"])?;
-        let invalid = |what: String| ApiError::bad_request(format!("Validation failed\n\n{what}\n"));
+        let invalid =
+            |what: String| ApiError::bad_request(format!("Validation failed\n\n{what}\n"));
         let pattern = match body.get("pattern") {
             Some(Value::String(text)) => text.clone(),
             other => {
@@ -127,9 +128,7 @@ impl Wanted {
                     Value::String(text) => format!("<<\"{text}\">>"),
                     other => other.to_string(),
                 };
-                invalid(format!(
-                    "priority should be a number, actually was {shown}"
-                ))
+                invalid(format!("priority should be a number, actually was {shown}"))
             })?,
         };
         Ok(Self {
@@ -201,9 +200,7 @@ mod tests {
         );
         assert_eq!(
             refusal(r#"{"pattern":5,"definition":{}}"#),
-            ApiError::bad_request(
-                "Validation failed\n\npattern should be a binary but was 5\n"
-            )
+            ApiError::bad_request("Validation failed\n\npattern should be a binary but was 5\n")
         );
         assert_eq!(
             refusal(r#"{"pattern":"a","definition":{},"priority":"x"}"#),

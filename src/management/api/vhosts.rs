@@ -57,8 +57,8 @@ async fn list(
     listing: Listing,
 ) -> Result<Json<Value>, ApiError> {
     let views = api.broker.admin_list_vhosts().into_iter();
-    let seen = views
-        .filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
+    let seen =
+        views.filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
     let items = seen.map(|view| Value::Object(item(&api, &view))).collect();
     Ok(Json(listing.answer(items, &["name"])?))
 }
