@@ -204,6 +204,8 @@ impl Session {
             let incoming = incoming(asked, message.body, 0);
             // All of a transaction is one entry of the log, or none of it.
             tx.logged |= logged;
+            // It ends as one chunk, whatever is in it.
+            tx.batch.set_logged(true);
             place(&mut tx.batch, &route.queues, message, incoming, 0);
             return Ok(());
         }
