@@ -1,5 +1,6 @@
 //! The node: builds every part, starts and stops them in order, and answers its operator.
 
+mod banner;
 pub mod control;
 pub mod data_dir;
 pub mod logging;

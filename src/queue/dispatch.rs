@@ -30,6 +30,8 @@ impl<P: Port> Queue<P> {
                 contents,
                 consumers,
                 counters,
+                logs,
+                rare,
                 ..
             } = self;
             let mut taken = contents.take_run(turn.most, now, turn.no_ack, |id, chunk, meta| {
@@ -41,6 +43,8 @@ impl<P: Port> Queue<P> {
                     } else if !meta.redelivered {
                         note_seen(&mut seen, id, effects);
                     }
+                } else if *logs && turn.no_ack {
+                    rare.transient_left(meta.size);
                 }
                 consumers.stage(turn, chunk, delivery, meta.size)
             });
@@ -60,6 +64,8 @@ impl<P: Port> Queue<P> {
                     contents.settle(id);
                     if meta.logged {
                         effects.settled(id);
+                    } else if *logs {
+                        rare.transient_left(meta.size);
                     }
                 } else {
                     contents.deliver(id);
@@ -69,8 +75,10 @@ impl<P: Port> Queue<P> {
                 }
                 taken = 1;
             }
-            counters.delivered += u64::from(taken);
-            if !turn.no_ack {
+            if turn.no_ack {
+                counters.delivered_no_ack += u64::from(taken);
+            } else {
+                counters.delivered += u64::from(taken);
                 consumers.owe(turn, taken);
             }
         }
@@ -144,6 +152,7 @@ impl<P: Port> Queue<P> {
     /// store is damaged.
     pub fn install(&mut self, read: &Read, now: u64, effects: &mut Effects) -> bool {
         self.reading = false;
+        self.rare.disk_reads += read.messages.len() as u64;
         // Read in the order of the files, which is mostly that of the queue.
         if let (Some((first, _)), Some((last, _))) = (read.messages.first(), read.messages.last()) {
             self.contents.make_room(*first);
