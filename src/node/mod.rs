@@ -9,6 +9,8 @@ pub mod memory;
 pub mod options;
 pub mod start;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use options::{Command, load_settings};
 pub use start::run;
