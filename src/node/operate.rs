@@ -7,7 +7,9 @@ use tokio::sync::Notify;
 
 use super::{memory, store};
 use crate::broker::{Broker, cleaner};
-use crate::config::{DiskLimit, KeyDefault, Loaded, MemoryLimit, ResourceSettings, all_keys};
+use crate::config::{
+    DiskLimit, KeyDefault, Loaded, LogLevel, MemoryLimit, ResourceSettings, all_keys,
+};
 use crate::management::operations::{Amount, Operations};
 
 /// What the API is given of the node.
@@ -57,11 +59,17 @@ impl Operations for Operator {
     }
 
     fn reopen_logs(&self) -> io::Result<()> {
-        Ok(())
+        self.broker.logs().map_or(Ok(()), |logs| logs.reopen())
     }
 
-    fn set_log_level(&self, _category: Option<&str>, _level: &str) -> Result<(), String> {
-        Ok(())
+    fn set_log_level(&self, category: Option<&str>, level: &str) -> Result<(), String> {
+        let known =
+            LogLevel::from_name(level).ok_or_else(|| format!("level {level} is not supported"))?;
+        let Some(logs) = self.broker.logs() else {
+            return Ok(());
+        };
+        logs.set_level(category.unwrap_or("global"), known)
+            .map_err(|unknown| format!("there is no log category '{}'", unknown.0))
     }
 
     fn set_memory_limit(&self, limit: Amount) -> u64 {
