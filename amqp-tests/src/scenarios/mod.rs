@@ -5,6 +5,7 @@ use crate::Scenario;
 mod basic_consume;
 mod basic_methods;
 mod channels;
+mod cli;
 mod conn_close;
 mod conn_header;
 mod conn_start;
@@ -57,6 +58,7 @@ mod tx_confirm_reply_to;
 mod tx_confirm_tx;
 
 const AREAS: &[&[Scenario]] = &[
+    cli::ALL,
     conn_header::ALL,
     conn_start::ALL,
     conn_tune::ALL,

@@ -1,6 +1,7 @@
 //! The management API over the broker's socket: one request at a time, each on a connection of its
 //! own. Who may, the broker reads off the socket itself; nothing is logged in here.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -89,7 +90,7 @@ pub struct Client {
     socket: PathBuf,
     runtime: Runtime,
     /// When the whole command has to be done.
-    deadline: Option<Instant>,
+    deadline: Cell<Option<Instant>>,
 }
 
 /// Why a request has no answer.
@@ -146,8 +147,14 @@ impl Client {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
-            deadline: timeout.map(|timeout| Instant::now() + timeout),
+            deadline: Cell::new(timeout.map(|timeout| Instant::now() + timeout)),
         })
+    }
+
+    /// Everything that follows has to be done within `timeout` from now.
+    pub fn begin_anew(&self, timeout: Option<Duration>) {
+        self.deadline
+            .set(timeout.map(|timeout| Instant::now() + timeout));
     }
 
     /// Sends a request and waits for the answer. `reason` is what a connection that is closed is told.
@@ -170,7 +177,7 @@ impl Client {
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| NoAnswer::Broken(error.to_string()))?;
         let exchange = self.exchange(request);
-        match self.deadline {
+        match self.deadline.get() {
             None => self.runtime.block_on(exchange),
             Some(deadline) => self.runtime.block_on(async {
                 tokio::time::timeout_at(deadline.into(), exchange)

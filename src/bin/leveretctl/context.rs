@@ -136,6 +136,13 @@ impl<'a> Context<'a> {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// Gives what follows the command's whole time again.
+    pub fn begin_anew(&self) {
+        if let Some(client) = self.client.get() {
+            client.begin_anew(self.timeout());
+        }
+    }
+
     /// Sends a request that may well find nobody.
     pub fn attempt(&self, method: Method, path: &str) -> Result<Result<Reply, NoAnswer>, Failure> {
         Ok(self.client()?.send(method, path, Vec::new(), None))

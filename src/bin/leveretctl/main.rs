@@ -11,6 +11,7 @@ mod help;
 mod progress;
 mod spec;
 mod store;
+mod top;
 
 use std::process::ExitCode;
 

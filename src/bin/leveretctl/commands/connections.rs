@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::json::text;
-use super::lists::connection_pid;
+use super::pids::{is_pid, pid};
 use crate::client::path;
 use crate::context::Context;
 use crate::failure::{Failure, UNAVAILABLE};
@@ -78,11 +78,12 @@ fn close_connection(context: &Context) -> Result<Answer, Failure> {
     let (which, reason) = (context.word(0), context.word(1));
     context.banner(&format!("Closing connection {which}, reason: {reason}..."));
     let connections = context.list("/api/connections")?;
+    let node = context.node()?;
     let found = connections.iter().find(|connection| {
-        connection_pid(connection) == which || text(connection, "name") == which
+        pid(&node, text(connection, "name"), 0) == which || text(connection, "name") == which
     });
     let Some(connection) = found else {
-        if which.starts_with('<') && which.ends_with('>') && which.contains('@') {
+        if is_pid(which) {
             // It has ended already.
             return Ok(Answer::Done);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::json::{integer, plain, rows, text};
+use super::pids::pid;
 use crate::client::path;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -242,7 +243,23 @@ fn list_queues(context: &Context) -> Result<Answer, Failure> {
         path(&["queues", vhost]),
         queue_keys(&asked).join(",")
     ))?;
-    streamed(&items, &asked, queue_cell)
+    let node = match asked.contains(&"owner_pid") {
+        true => context.node()?,
+        false => String::new(),
+    };
+    streamed(&items, &asked, |queue, column| match column {
+        "owner_pid" => owner_pid(queue, &node),
+        column => queue_cell(queue, column),
+    })
+}
+
+/// The connection that an exclusive queue belongs to.
+fn owner_pid(queue: &Value, node: &str) -> Cell {
+    let owner = queue.get("owner_pid_details").unwrap_or(&Value::Null);
+    match text(owner, "name") {
+        "" => Cell::Plain(Value::Null),
+        name => Cell::text(pid(node, name, 0)),
+    }
 }
 
 /// The keys of the API that the columns are made of.
@@ -263,10 +280,6 @@ fn queue_cell(queue: &Value, column: &str) -> Cell {
         "disk_reads" | "disk_writes" => {
             let stats = queue.get("message_stats").unwrap_or(&Value::Null);
             Cell::Plain(integer(stats, column).into())
-        }
-        "owner_pid" => {
-            let owner = queue.get("owner_pid_details").unwrap_or(&Value::Null);
-            Cell::text(text(owner, "name"))
         }
         "members" | "online" => match queue.get(column) {
             Some(Value::Array(nodes)) => Cell::Words(
@@ -330,8 +343,9 @@ fn list_connections(context: &Context) -> Result<Answer, Failure> {
     context.banner("Listing connections ...");
     let asked = context.columns(&["user", "peer_host", "peer_port", "state"]);
     let items = context.list("/api/connections")?;
+    let node = context.node()?;
     streamed(&items, &asked, |item, column| match column {
-        "pid" => Cell::text(connection_pid(item)),
+        "pid" => Cell::text(pid(&node, text(item, "name"), 0)),
         "client_properties" => arguments(item, column),
         "protocol" => Cell::text(protocol(text(item, column))),
         column => plain(item, column),
@@ -346,23 +360,25 @@ fn protocol(name: &str) -> String {
     }
 }
 
-/// What stands for the process of a connection: node, start of the node and number, in the form of
-/// RabbitMQ's. It names one connection for good, and `close_connection` takes it.
-pub fn connection_pid(item: &Value) -> String {
-    text(item, "pid").to_owned()
-}
-
 fn list_channels(context: &Context) -> Result<Answer, Failure> {
     context.banner("Listing channels ...");
     let asked = context.columns(&["pid", "user", "consumer_count", "messages_unacknowledged"]);
     let items = context.list("/api/channels")?;
-    streamed(&items, &asked, |item, column| match column {
-        "connection" => {
-            let connection = item.get("connection_details").unwrap_or(&Value::Null);
-            Cell::text(connection_pid(connection))
+    let node = context.node()?;
+    streamed(&items, &asked, |item, column| {
+        let connection = item.get("connection_details").unwrap_or(&Value::Null);
+        let name = text(connection, "name");
+        match column {
+            "connection" => Cell::text(pid(&node, name, 0)),
+            "pid" => Cell::text(pid(&node, name, number(item))),
+            column => plain(item, column),
         }
-        column => plain(item, column),
     })
+}
+
+/// The number of a channel.
+fn number(item: &Value) -> u64 {
+    item.get("number").and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn list_consumers(context: &Context) -> Result<Answer, Failure> {
@@ -378,9 +394,14 @@ fn list_consumers(context: &Context) -> Result<Answer, Failure> {
         "arguments",
     ]);
     let items = context.list(&path(&["consumers", vhost]))?;
+    let node = context.node()?;
     streamed(&items, &asked, |item, column| match column {
         "queue_name" => plain(item.get("queue").unwrap_or(&Value::Null), "name"),
-        "channel_pid" => plain(item.get("channel_details").unwrap_or(&Value::Null), "pid"),
+        "channel_pid" => {
+            let channel = item.get("channel_details").unwrap_or(&Value::Null);
+            let name = text(channel, "connection_name");
+            Cell::text(pid(&node, name, number(channel)))
+        }
         "arguments" => arguments(item, column),
         column => plain(item, column),
     })
@@ -406,7 +427,7 @@ mod tests {
         assert_eq!(field("arguments"), "[{\"x-max-length\",1}]");
         assert_eq!(field("disk_reads"), "3");
         assert_eq!(field("disk_writes"), "0");
-        assert_eq!(field("owner_pid"), "a -> b");
+        assert_eq!(owner_pid(&queue, "n@h").plain(), pid("n@h", "a -> b", 0));
         assert_eq!(field("members"), "[n@h]");
         assert_eq!(field("online"), "");
         let keys = queue_keys(&["name", "owner_pid", "disk_reads"]);

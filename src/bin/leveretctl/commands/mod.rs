@@ -8,6 +8,7 @@ mod json;
 mod limits;
 mod lists;
 mod parameters;
+mod pids;
 mod policies;
 mod queues;
 mod settings;
@@ -39,4 +40,5 @@ const TABLES: &[&[Spec]] = &[
     settings::COMMANDS,
     startup::COMMANDS,
     status::COMMANDS,
+    crate::top::COMMANDS,
 ];
