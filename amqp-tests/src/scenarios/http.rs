@@ -100,6 +100,10 @@ impl Api {
         check!(status == 201 || status == 204, "permissions: {status}");
         Ok(())
     }
+    /// Where to log in over AMQP: this user (password `secret`) in the vhost.
+    pub fn url(&self, user: &str) -> Url {
+        self.broker.url_for(user, "secret", &self.v)
+    }
     /// A channel of guest in the vhost.
     pub fn channel(&self) -> Result<Channel> {
         let url = self.broker.url_for("guest", "guest", &self.v);

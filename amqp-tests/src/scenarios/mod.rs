@@ -24,8 +24,10 @@ mod exchanges_topic;
 mod frames;
 mod hostile;
 mod http;
+mod http_access;
 mod http_errors;
 mod http_lists;
+mod http_policies;
 mod http_replay;
 mod http_transport;
 mod malformed;
@@ -107,6 +109,8 @@ const AREAS: &[&[Scenario]] = &[
     http_transport::ALL,
     http_errors::ALL,
     http_lists::ALL,
+    http_access::ALL,
+    http_policies::ALL,
     http_replay::ALL,
 ];
 
