@@ -1,53 +1,53 @@
 //! Scenarios: who may do what over the management API.
 
-use super::http::{Api, missing};
+use super::http::{Api, LAG, missing, over_http};
 use crate::prelude::*;
 
 /// The scenarios of this area.
 pub const ALL: &[Scenario] = &[
-    Scenario::new(
+    over_http(
         "http.access.tags",
         "each endpoint wants its tag, and says which",
         "management 1.1, 1.7",
         tags,
     ),
-    Scenario::new(
+    over_http(
         "http.access.vhosts",
         "a user sees the vhosts it may enter and what is in them, monitoring sees all",
         "management 1.7",
         vhosts,
     ),
-    Scenario::new(
+    over_http(
         "http.access.permissions",
         "declaring, binding, publishing and getting need the permissions that AMQP wants",
         "management 1.7",
         permissions,
     ),
-    Scenario::new(
+    over_http(
         "http.access.policymaker",
         "a policymaker sets policies and parameters in its vhosts, operator policies it does not",
         "management 1.7",
         policymaker,
     ),
-    Scenario::new(
+    over_http(
         "http.access.connections",
         "a plain user sees and closes its own connections, and no others",
         "management 1.7",
         connections,
     ),
-    Scenario::new(
+    over_http(
         "http.access.loopback",
         "guest may log in on the loopback only, as over AMQP",
         "management 1.1, 8",
         loopback,
     ),
-    Scenario::new(
+    over_http(
         "http.access.revoked",
         "without its permissions a user is refused at once",
         "management 1.7",
         revoked,
     ),
-    Scenario::new(
+    over_http(
         "http.access.password",
         "a new password holds from the next request on, and one of none lets nobody in",
         "management 1.5",
@@ -252,7 +252,7 @@ fn connections(ctx: &mut Ctx) -> Result {
         opened.push((api.http.as_user(&user, "secret"), conn, user));
     }
     let (one, two) = (&opened[0], &opened[1]);
-    let name = eventually(Duration::from_secs(15), || {
+    let name = eventually(LAG, || {
         let list = one.0.json("/api/connections")?;
         check_eq!(list.each("user"), [one.2.as_str()]);
         let all = api

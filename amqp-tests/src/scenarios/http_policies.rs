@@ -1,71 +1,71 @@
 //! Scenarios: policies and operator policies, set while queues are in use.
 
-use super::http::{Api, missing};
+use super::http::{Api, LAG, missing, over_http};
 use crate::prelude::*;
 
 /// The scenarios of this area.
 pub const ALL: &[Scenario] = &[
-    Scenario::new(
+    over_http(
         "policy.max_length",
         "a maximum length trims a queue that is longer, from its head, and holds from then on",
         "features 1.9",
         max_length,
     ),
-    Scenario::new(
+    over_http(
         "policy.reject_publish",
         "overflow by policy refuses publishes with basic.nack",
         "features 1.9",
         reject_publish,
     ),
-    Scenario::new(
+    over_http(
         "policy.message_ttl",
         "a message TTL by policy expires what is published to a queue that exists",
         "features 1.9",
         message_ttl,
     ),
-    Scenario::new(
+    over_http(
         "policy.dead_letter",
         "a dead-letter exchange by policy takes what is rejected, as long as the policy holds",
         "features 1.9",
         dead_letter,
     ),
-    Scenario::new(
+    over_http(
         "policy.alternate",
         "an alternate exchange by policy takes what an exchange cannot route",
         "features 1.9",
         alternate,
     ),
-    Scenario::new(
+    over_http(
         "policy.expires",
         "a queue expiry by policy deletes a queue that exists and is not used",
         "features 1.9",
         expires,
     ),
-    Scenario::new(
+    over_http(
         "policy.priority",
         "of the policies that match the one of the highest priority holds, alone",
         "features 1.9",
         priority,
     ),
-    Scenario::new(
+    over_http(
         "policy.operator",
         "an operator policy is merged with the policy: of two limits the lower holds",
         "features 1.9",
         operator,
     ),
-    Scenario::new(
+    over_http(
         "policy.argument",
         "of a limit by argument and one by policy the lower holds",
         "features 1.9",
         argument,
     ),
-    Scenario::new(
+    over_http(
         "policy.apply_to",
         "a policy applies to queues, exchanges or both, whose names match its pattern",
         "features 1.9",
         apply_to,
     ),
-    Scenario::new(
+    over_http(
         "policy.invalid",
         "unknown keys, bad values, bad patterns and empty definitions are refused by name",
         "management 1.1",
@@ -90,7 +90,7 @@ fn policy(api: &Api, name: &str, pattern: &str, definition: &str) -> Result<()> 
 /// Waits until a queue or exchange tells this as its policy, empty for none.
 fn holds(api: &Api, kind: &str, object: &str, name: &str) -> Result<()> {
     let path = api.path(kind, object);
-    eventually(Duration::from_secs(15), || {
+    eventually(LAG, || {
         let told = api.http.json(&path)?;
         check_eq!(told["policy"].text(), name, "policy of {object}");
         Ok(())
@@ -114,7 +114,7 @@ fn max_length(ctx: &mut Ctx) -> Result {
     ch.wait_messages("long", 3)?;
     ch.publish("", "long", "11")?;
     ch.wait_depth("long", |d| d.messages == 3)?;
-    eventually(Duration::from_secs(10), || {
+    eventually(LAG, || {
         let first = api.get("long", 1, "ack_requeue_true")?;
         check_eq!(first.each("payload"), ["9"]);
         Ok(())
@@ -218,9 +218,7 @@ fn expires(ctx: &mut Ctx) -> Result {
     api.queue("idle")?;
     api.queue("stays")?;
     policy(&api, "p", "^idle$", "{\"expires\":200}")?;
-    eventually(Duration::from_secs(15), || {
-        missing(api.http.get(&api.path("queues", "idle"))?)
-    })?;
+    eventually(LAG, || missing(api.http.get(&api.path("queues", "idle"))?))?;
     api.http.json(&api.path("queues", "stays")).map(drop)
 }
 
@@ -273,7 +271,7 @@ fn operator(ctx: &mut Ctx) -> Result {
     put(&api, "operator-policies", "o", body)?;
     let path = api.path("queues", "q");
     let effective = |wanted: &[(&str, Json)]| {
-        eventually(Duration::from_secs(15), || {
+        eventually(LAG, || {
             let told = api.http.json(&path)?;
             let definition = &told["effective_policy_definition"];
             check_eq!(definition.fields().len(), wanted.len(), "{definition}");
@@ -312,7 +310,7 @@ fn operator(ctx: &mut Ctx) -> Result {
     api.http
         .delete(&api.path("operator-policies", "o"))?
         .expect(204)?;
-    eventually(Duration::from_secs(15), || {
+    eventually(LAG, || {
         let told = api.http.json(&path)?;
         check_eq!(told["operator_policy"].text(), "");
         Ok(())

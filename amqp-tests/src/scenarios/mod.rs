@@ -25,7 +25,9 @@ mod frames;
 mod hostile;
 mod http;
 mod http_access;
+mod http_bindings;
 mod http_errors;
+mod http_limits;
 mod http_lists;
 mod http_policies;
 mod http_replay;
@@ -111,6 +113,8 @@ const AREAS: &[&[Scenario]] = &[
     http_lists::ALL,
     http_access::ALL,
     http_policies::ALL,
+    http_bindings::ALL,
+    http_limits::ALL,
     http_replay::ALL,
 ];
 
