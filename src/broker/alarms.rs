@@ -36,6 +36,16 @@ impl Alarms {
         }
     }
 
+    /// Memory has raised the alarm.
+    pub fn memory(&self) -> bool {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    /// The disk has.
+    pub fn disk(&self) -> bool {
+        self.disk.load(Ordering::Relaxed)
+    }
+
     /// Takes a measurement of the disk; true when the alarm was raised or cleared by it.
     pub fn measure_disk(&self, low: bool) -> bool {
         self.disk.swap(low, Ordering::Relaxed) != low

@@ -1,27 +1,30 @@
 //! The broker itself: what there is one of per node.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::admin::parameters::Parameters;
 use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
-use super::import::Kept;
 use super::inbox::Event;
 use super::journal::Journal;
+use super::observe::churn::{AuthAttempts, Churn};
+use super::observe::observer::Observer;
 use super::pressure::Pressure;
 use super::reader::Reader;
 use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
 use super::timer::Timer;
 use super::users::Users;
-use super::vhost::Vhost;
+use super::vhost::{Description, Vhost};
 use crate::auth::HashingAlgorithm;
 use crate::definitions::Command;
 use crate::definitions::rows::VhostRow;
 use crate::ids::Name;
+use crate::logs::Logs;
 use crate::queue::QueueKind;
 
 /// What the broker is told at start.
@@ -39,6 +42,13 @@ pub struct Options {
     pub default_kind: QueueKind,
 }
 
+/// What the node told about itself.
+#[derive(Debug)]
+struct Identity {
+    node: String,
+    logs: Arc<Logs>,
+}
+
 /// A running broker.
 #[derive(Debug)]
 pub struct Broker {
@@ -52,15 +62,24 @@ pub struct Broker {
     pub alarms: Alarms,
     /// Channels that wait for direct replies.
     pub replies: Replies,
-    /// Imported objects that have no effect yet.
-    pub kept: Mutex<Kept>,
+    /// Parameters of hosts and of the broker.
+    pub(super) parameters: Mutex<Parameters>,
+    /// One change of the list of hosts, or of what belongs to one by name, at a time.
+    pub(super) vhost_change: Mutex<()>,
     /// The way to the commit log.
     pub journal: Arc<Journal>,
+    /// How often connections and channels come and go.
+    pub churn: Churn,
+    /// Attempts to log in.
+    pub auth_attempts: AuthAttempts,
+    /// What has been seen of all this in the last minutes and hours.
+    pub observer: Observer,
     /// What publishers wait for besides the log's own buffer.
     pub pressure: Pressure,
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
+    identity: OnceLock<Identity>,
     vhosts: RwLock<BTreeMap<Name, Arc<Vhost>>>,
     last_id: AtomicU64,
 }
@@ -74,14 +93,39 @@ impl Broker {
             users: Users::default(),
             connections: Connections::default(),
             replies: Replies::default(),
-            kept: Mutex::default(),
+            parameters: Mutex::default(),
+            vhost_change: Mutex::default(),
             journal: Arc::default(),
+            churn: Churn::default(),
+            auth_attempts: AuthAttempts::default(),
+            observer: Observer::default(),
             pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),
+            identity: OnceLock::new(),
             vhosts: RwLock::default(),
             last_id: AtomicU64::new(0),
         })
+    }
+
+    /// Tells it its node's name and its log; once.
+    pub fn introduce(&self, node: &str, logs: Arc<Logs>) {
+        // A second name would be our own bug; the first stays.
+        let _ = self.identity.set(Identity {
+            node: node.to_owned(),
+            logs,
+        });
+    }
+
+    /// The node's name; before it was told, as in tests, Erlang's for none.
+    pub fn node(&self) -> &str {
+        let identity = self.identity.get();
+        identity.map_or("nonode@nohost", |identity| identity.node.as_str())
+    }
+
+    /// The log, whose levels can be changed and whose last lines can be read.
+    pub fn logs(&self) -> Option<&Arc<Logs>> {
+        self.identity.get().map(|identity| &identity.logs)
     }
 
     /// A number that was never given out before in this process.
@@ -101,19 +145,54 @@ impl Broker {
 
     /// The virtual host called `name`, made if it is not there.
     pub fn put_vhost(&self, name: &[u8], default_kind: Option<QueueKind>) -> Arc<Vhost> {
-        let kind = default_kind.unwrap_or(self.options.default_kind);
+        if let Some(known) = self.vhost(name) {
+            return known;
+        }
+        let name = Name::new(name);
+        let description = Description {
+            default_queue_type: default_kind.map(|kind| kind.name().to_owned()),
+            default_kind: default_kind.unwrap_or(self.options.default_kind),
+            ..Description::default()
+        };
+        let row = VhostRow {
+            name: name.clone(),
+            description: String::new(),
+            tags: Vec::new(),
+            default_queue_type: description.default_queue_type.clone(),
+        };
+        self.insert_vhost(&name, description, Some(row))
+    }
+
+    /// Adds a host, or describes the one that is there anew, and proposes `row`.
+    pub(super) fn insert_vhost(
+        &self,
+        name: &Name,
+        description: Description,
+        row: Option<VhostRow>,
+    ) -> Arc<Vhost> {
         let mut vhosts = self.vhosts.write();
-        let entry = vhosts.entry(Name::new(name));
-        Arc::clone(entry.or_insert_with_key(|name| {
-            let journal = Arc::clone(&self.journal);
-            journal.define(Command::PutVhost(VhostRow {
-                name: name.clone(),
-                description: String::new(),
-                tags: Vec::new(),
-                default_queue_type: default_kind.map(|kind| kind.name().to_owned()),
-            }));
-            Vhost::new(name.clone(), kind, journal)
-        }))
+        if let Some(row) = row {
+            self.journal.define(Command::PutVhost(row));
+        }
+        if let Some(known) = vhosts.get(name) {
+            known.describe(description);
+            return Arc::clone(known);
+        }
+        let journal = Arc::clone(&self.journal);
+        let vhost = Vhost::new(name.clone(), description, journal);
+        vhosts.insert(name.clone(), Arc::clone(&vhost));
+        vhost
+    }
+
+    /// Takes a host out of the list and proposes its end with all that is in it. Nothing comes into it
+    /// any more; what it holds is the caller's to end.
+    pub(super) fn remove_vhost(&self, name: &[u8]) -> Option<Arc<Vhost>> {
+        let mut vhosts = self.vhosts.write();
+        let vhost = vhosts.remove(name)?;
+        vhost.close();
+        let name = vhost.name.clone();
+        self.journal.define(Command::DeleteVhost { name });
+        Some(vhost)
     }
 
     /// Numbers start above those that were used before the restart.
@@ -123,7 +202,7 @@ impl Broker {
 
     /// Starts the lease of a queue that nobody uses, if it has one.
     pub(super) fn note_lease(&self, queue: &Arc<SharedQueue>) {
-        if queue.settings.expires_ms.is_some()
+        if queue.in_force(|settings| settings.expires_ms.is_some())
             && let Some(end) = queue.lease_end()
         {
             self.timer.watch_lease(queue, end);
@@ -151,12 +230,11 @@ impl Broker {
         }
         let limit = self.alarms.memory_limit();
         if used > limit {
-            tracing::warn!(
-                "memory resource limit alarm set. Memory used:{used} allowed:{limit}. Publishers \
-                 will be blocked until this alarm clears"
-            );
+            tracing::info!("vm_memory_high_watermark set. Memory used:{used} allowed:{limit}");
+            self.log_alarm("memory");
         } else {
-            tracing::warn!("memory resource limit alarm cleared");
+            tracing::info!("vm_memory_high_watermark clear. Memory used:{used} allowed:{limit}");
+            self.log_alarm_cleared("memory");
         }
         self.tell_of_alarms();
     }
@@ -168,15 +246,35 @@ impl Broker {
         if !self.alarms.measure_disk(low) {
             return;
         }
+        let (free, limit) = self
+            .journal
+            .log()
+            .map_or((0, 0), |log| (log.free_bytes(), log.reserve_bytes()));
         if low {
-            tracing::warn!(
-                "disk resource limit alarm set: the disk of the data folder is almost full. \
-                 Publishers will be blocked until this alarm clears"
-            );
+            tracing::info!("Free disk space is insufficient. Free bytes: {free}. Limit: {limit}");
+            self.log_alarm("disk");
         } else {
-            tracing::warn!("disk resource limit alarm cleared");
+            tracing::info!("Free disk space is sufficient. Free bytes: {free}. Limit: {limit}");
+            self.log_alarm_cleared("disk");
         }
         self.tell_of_alarms();
+    }
+
+    /// RabbitMQ's block, which nobody overlooks.
+    fn log_alarm(&self, resource: &str) {
+        let node = self.node();
+        let stars = "*".repeat(58);
+        tracing::warn!(
+            "{resource} resource limit alarm set on node {node}.\n\n{stars}\n*** Publishers will be \
+             blocked until this alarm clears ***\n{stars}\n"
+        );
+    }
+
+    fn log_alarm_cleared(&self, resource: &str) {
+        let node = self.node();
+        tracing::warn!("{resource} resource limit alarm cleared on node {node}");
+        // Of a cluster of one, that is the last.
+        tracing::warn!("{resource} resource limit alarm cleared across the cluster");
     }
 
     fn tell_of_alarms(&self) {

@@ -46,7 +46,12 @@ impl Vhost {
             current.touch(now);
             return Ok((current, false));
         }
+        if topology.deleted {
+            return Err(self.gone());
+        }
+        self.check_queue_limit(&spec.name)?;
         let queue = SharedQueue::new(broker.next_id(), self, spec, now);
+        self.churn.created.add(1);
         self.queues
             .write()
             .insert(queue.name.clone(), Arc::clone(&queue));
@@ -111,14 +116,14 @@ impl Vhost {
         )?;
         let (mut received, mut known) = (declared.arguments.clone(), current.arguments.clone());
         // A declaration without a type means the default one.
-        let kind = |table: &Table| match table.get(b"x-queue-type").and_then(Value::as_long_string)
-        {
+        let kind = received.get(b"x-queue-type");
+        let kind = match kind.and_then(Value::as_long_string) {
             Some(b"classic") => Some(QueueKind::Classic),
             Some(b"quorum") => Some(QueueKind::Quorum),
             Some(_) => None,
-            None => Some(self.default_kind),
+            None => Some(self.default_kind()),
         };
-        if kind(&received) == kind(&known) {
+        if kind == Some(current.settings.kind) {
             received.remove(b"x-queue-type");
             known.remove(b"x-queue-type");
         }
@@ -135,6 +140,8 @@ impl Vhost {
         if_empty: bool,
     ) -> Result<u64, AmqpError> {
         let mut topology = self.topology.lock();
+        // What it has counted is seen with it or with what is gone, and never with both.
+        let mut gone = self.gone.lock();
         let outcome = queue.delete_if(|status| {
             if if_empty && status.ready > 0 {
                 let text = format!("{} not empty", queue.subject());
@@ -146,11 +153,15 @@ impl Vhost {
             }
             Ok(())
         });
-        let (count, consumers) = match outcome {
+        let ended = match outcome {
             None => return Ok(0),
             Some(outcome) => outcome?,
         };
+        gone.kind(queue.settings.kind)
+            .add(ended.counters, &queue.settings);
         self.queues.write().remove(&queue.name);
+        drop(gone);
+        self.churn.deleted.add(1);
         if queue.durable {
             // Its bindings go with it.
             self.journal.define(Command::DeleteQueue { id: queue.id });
@@ -168,10 +179,10 @@ impl Vhost {
             self.remove_exchange(&mut topology, &exchange);
         }
         drop(topology);
-        for consumer in consumers {
+        for consumer in ended.consumers {
             consumer.cancel();
         }
-        Ok(count)
+        Ok(ended.ready)
     }
 
     /// Deletes the exclusive queues of a connection that ends.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 
 use super::inbox::{Event, Inbox};
 use super::shared_queue::SharedQueue;
+use crate::amqp::Table;
+use crate::ids::Name;
 use crate::queue::ConsumerKey;
 use crate::queue::consumers::{Port, Staged};
 
@@ -62,6 +64,19 @@ impl ChannelCredit {
     }
 }
 
+/// What a client said of a consumer.
+#[derive(Debug)]
+pub struct ConsumerFacts {
+    /// Its tag.
+    pub tag: Name,
+    /// Its channel.
+    pub channel: u16,
+    /// As given in `basic.consume`.
+    pub arguments: Table,
+    /// When it came, in milliseconds since the epoch.
+    pub since: u64,
+}
+
 /// A consumer's port: its connection's inbox and its place there.
 #[derive(Debug)]
 pub struct ConsumerPort {
@@ -77,6 +92,8 @@ pub struct ConsumerPort {
     pub queue: Weak<SharedQueue>,
     /// The channel's shared limit.
     pub credit: Arc<ChannelCredit>,
+    /// What the client said of it.
+    pub facts: Arc<ConsumerFacts>,
 }
 
 impl ConsumerPort {

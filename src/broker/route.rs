@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::exchange::Exchange;
+use super::observe::exchange_counts::ExchangeCounts;
 use super::shared_queue::SharedQueue;
 use super::vhost::Vhost;
 use crate::amqp::properties::Properties;
@@ -51,6 +52,8 @@ pub struct Route {
     durable: bool,
     /// Some queue is durable and keeps transient messages too.
     keeps_all: bool,
+    /// What the exchange counts that was published to.
+    pub counts: Arc<ExchangeCounts>,
 }
 
 impl Route {
@@ -88,7 +91,10 @@ impl Route {
 impl Vhost {
     /// Routes by the default exchange: every key names a queue.
     pub fn route_default(&self, keys: &[&[u8]]) -> Route {
-        let mut route = Route::default();
+        let mut route = Route {
+            counts: Arc::clone(&self.default_counts),
+            ..Route::default()
+        };
         for key in keys {
             if let Some(queue) = self.queue(key) {
                 route.add(queue);
@@ -100,7 +106,10 @@ impl Vhost {
 
     /// Routes from `exchange` on.
     pub fn route(&self, exchange: &Arc<Exchange>, message: RoutedMessage<'_>) -> Route {
-        let mut route = Route::default();
+        let mut route = Route {
+            counts: Arc::clone(&exchange.counts),
+            ..Route::default()
+        };
         let mut pending = vec![Arc::clone(exchange)];
         let mut found: Vec<Destination> = Vec::new();
         while let Some(current) = pending.pop() {
@@ -119,7 +128,7 @@ impl Vhost {
             route.volatile |= visit(&current, message, &mut found);
             if found.is_empty() {
                 // An alternate that does not exist (yet) takes nothing.
-                let alternate = current.alternate.as_ref().and_then(|name| self.hop(name));
+                let alternate = current.alternate().and_then(|name| self.hop(&name));
                 pending.extend(alternate);
             }
             for destination in found.drain(..) {

@@ -3,19 +3,23 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::core::Broker;
+use super::observe::history::History;
+use super::observe::utilisation::Utilisation;
 use super::port::ConsumerPort;
 use super::vhost::Vhost;
 use crate::amqp::{AmqpError, ReplyCode, Table};
+use crate::definitions::policy::{Kind, PolicySet};
 use crate::ids::Name;
-use crate::message::Chunk;
+use crate::message::{Chunk, Home};
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
-    ConsumerKey, ConsumerSpec, Contents, Effects, Incoming, MessageId, Queue, QueueArguments,
-    QueueKind, Read, Status,
+    ConsumerKey, ConsumerSpec, Contents, Counters, Effects, Incoming, MessageId, Queue,
+    QueueArguments, QueueKind, Read, Status, Survey,
 };
 
 /// A queue of a virtual host. Laid out as written: what a message touches comes first.
@@ -40,9 +44,32 @@ pub struct SharedQueue {
     pub auto_delete: bool,
     /// As declared.
     pub arguments: Table,
-    /// What the arguments set.
+    /// What the arguments set. Policies may set other values: [`Self::in_force`].
+    pub settings: QueueArguments,
+    /// The policies it is under.
+    policy: ArcSwapOption<QueuePolicy>,
+    /// The last minute of its counts, for the sampler.
+    pub history: History<QUEUE_SERIES, 2, 0>,
+    /// How often some consumer could have taken a message.
+    pub utilisation: Utilisation,
+}
+
+/// The policies a queue is under, and what they make of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuePolicy {
+    /// The name of the policy.
+    pub policy: Option<String>,
+    /// The name of the operator policy.
+    pub operator_policy: Option<String>,
+    /// The keys of both.
+    pub definition: serde_json::Map<String, serde_json::Value>,
+    /// The queue's settings with them.
     pub settings: QueueArguments,
 }
+
+/// Series that a queue's history keeps: ready, unacknowledged, then
+/// [`crate::queue::Counters`] in the order of their fields.
+pub const QUEUE_SERIES: usize = 12;
 
 /// What a declaration says about a queue.
 #[derive(Debug, Clone)]
@@ -54,6 +81,17 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     pub arguments: Table,
     pub settings: QueueArguments,
+}
+
+/// What was left of a queue when it was deleted.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Messages that waited.
+    pub ready: u64,
+    /// Its consumers.
+    pub consumers: Vec<ConsumerPort>,
+    /// What it had counted.
+    pub counters: Counters,
 }
 
 /// Lives as long as a queue's lock is held. A panic in between leaves a queue half changed, which no
@@ -69,6 +107,33 @@ impl Drop for EndsProcess {
     }
 }
 
+/// What `policies` make of a queue; `None` where none is for it.
+fn policy_of(
+    policies: &PolicySet,
+    name: &Name,
+    arguments: &Table,
+    settings: &QueueArguments,
+) -> Option<QueuePolicy> {
+    if policies.is_empty() {
+        return None;
+    }
+    let kind = match settings.kind {
+        QueueKind::Classic => Kind::ClassicQueue,
+        QueueKind::Quorum => Kind::QuorumQueue,
+    };
+    let matched = policies.matching(kind, name.as_bytes());
+    if matched.is_empty() {
+        return None;
+    }
+    let definition = matched.definition();
+    Some(QueuePolicy {
+        settings: settings.under(arguments, &definition),
+        policy: matched.policy.map(|policy| policy.name.clone()),
+        operator_policy: matched.operator.map(|policy| policy.name.clone()),
+        definition,
+    })
+}
+
 /// `queue 'q' in vhost '/'`, as error texts call it.
 pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
     format!(
@@ -79,6 +144,16 @@ pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
 
 impl SharedQueue {
     pub(super) fn new(id: u64, vhost: &Arc<Vhost>, spec: QueueSpec, now: u64) -> Arc<Self> {
+        let policy = policy_of(
+            &vhost.policies.load(),
+            &spec.name,
+            &spec.arguments,
+            &spec.settings,
+        );
+        let settings = policy
+            .as_ref()
+            .map_or(&spec.settings, |policy| &policy.settings);
+        let machine = Mutex::new(Queue::new(settings.clone(), spec.durable, now));
         Arc::new(Self {
             id,
             name: spec.name,
@@ -88,10 +163,50 @@ impl SharedQueue {
             owner: spec.owner,
             auto_delete: spec.auto_delete,
             arguments: spec.arguments,
-            machine: Mutex::new(Queue::new(spec.settings.clone(), spec.durable, now)),
+            machine,
             settings: spec.settings,
+            policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
+            history: History::default(),
+            utilisation: Utilisation::default(),
         })
+    }
+
+    /// The policies it is under; `None` where it is under none.
+    pub fn policy(&self) -> Option<Arc<QueuePolicy>> {
+        self.policy.load_full()
+    }
+
+    /// Looks at the settings in force: what the arguments set, and policies.
+    pub fn in_force<R>(&self, look: impl FnOnce(&QueueArguments) -> R) -> R {
+        match &*self.policy.load() {
+            Some(policy) => look(&policy.settings),
+            None => look(&self.settings),
+        }
+    }
+
+    /// Puts the policies of its host into force, whatever it was under before.
+    pub(super) fn follow_policies(
+        self: &Arc<Self>,
+        broker: &Broker,
+        policies: &PolicySet,
+        now: u64,
+    ) {
+        let policy = policy_of(policies, &self.name, &self.arguments, &self.settings);
+        if self.policy.load().as_deref() == policy.as_ref() {
+            return;
+        }
+        let changed = self.with(broker, |queue, effects| {
+            let settings = policy
+                .as_ref()
+                .map_or(&self.settings, |policy| &policy.settings);
+            queue.change_settings(settings.clone(), now, effects);
+            // Under the lock, so that what is read of it afterwards is not older than the machine.
+            self.policy.store(policy.map(Arc::new));
+        });
+        if changed.is_some() {
+            broker.note_lease(self);
+        }
     }
 
     /// `queue 'q' in vhost '/'`.
@@ -206,6 +321,11 @@ impl SharedQueue {
         }
     }
 
+    /// Takes out messages whose records are damaged: see [`Queue::lose`].
+    pub(super) fn lose(self: &Arc<Self>, broker: &Broker, damaged: &[(MessageId, Home)]) {
+        self.with(broker, |queue, effects| queue.lose(damaged, effects));
+    }
+
     /// Works on the messages themselves, for the keeper; nobody is served.
     pub(super) fn tend<R>(&self, work: impl FnOnce(&mut Contents) -> R) -> Option<R> {
         self.locked_work(&mut Effects::default(), |queue, _| {
@@ -308,7 +428,7 @@ impl SharedQueue {
                 return taken;
             };
             // What comes next lies in a file: read it here, which is what the client waits for.
-            match broker.read_wanted(&wanted) {
+            match broker.read_wanted(self, &wanted) {
                 Ok(read) => self.install(broker, &read, now),
                 Err(error) => {
                     tracing::error!("{}: {error}", self.subject());
@@ -349,9 +469,24 @@ impl SharedQueue {
         self.machine.lock().status()
     }
 
+    /// The tag of a consumer.
+    pub fn consumer_tag(&self, key: ConsumerKey) -> Option<Name> {
+        self.look(|queue| {
+            let found = queue.consumers().iter().find(|(known, _)| *known == key);
+            found.map(|(_, consumer)| consumer.port.facts.tag.clone())
+        })
+    }
+
+    /// All counts. A deleted queue shows what it had done until then.
+    pub fn survey(&self) -> Survey {
+        let _guard = EndsProcess;
+        self.machine.lock().survey()
+    }
+
     /// True when deliveries show `x-delivery-count`.
     pub fn counts_deliveries(&self) -> bool {
-        self.settings.kind == QueueKind::Quorum || self.settings.delivery_limit.is_some()
+        self.settings.kind == QueueKind::Quorum
+            || self.in_force(|settings| settings.delivery_limit.is_some())
     }
 
     /// Marks it deleted if `allowed` says so of its status, empties it and returns its consumers
@@ -359,7 +494,7 @@ impl SharedQueue {
     pub(super) fn delete_if<E>(
         &self,
         allowed: impl FnOnce(Status) -> Result<(), E>,
-    ) -> Option<Result<(u64, Vec<ConsumerPort>), E>> {
+    ) -> Option<Result<Ended, E>> {
         let mut machine = self.machine.lock();
         if self.is_deleted() {
             return None;
@@ -369,12 +504,17 @@ impl SharedQueue {
             return Some(Err(refusal));
         }
         self.deleted.store(true, Ordering::Release);
+        let counters = machine.counters();
         let consumers = machine
             .take_consumers()
             .into_iter()
             .map(|(_, port)| port)
             .collect();
-        *machine = Queue::new(QueueArguments::default(), false, 0);
-        Some(Ok((status.ready, consumers)))
+        *machine = machine.ended();
+        Some(Ok(Ended {
+            ready: status.ready,
+            consumers,
+            counters,
+        }))
     }
 }

@@ -45,6 +45,11 @@ impl Confirms {
         self.issued
     }
 
+    /// Publishes whose outcome has not been written.
+    pub fn waiting(&self) -> u64 {
+        self.issued - self.written
+    }
+
     /// Every publish up to `number` has its outcome: taken, unless refused.
     pub fn decide(&mut self, number: u64) {
         self.decided = self.decided.max(number.min(self.issued));

@@ -6,7 +6,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::state::SharedApi;
@@ -85,13 +85,13 @@ impl Body {
             Some(Value::Bool(value)) => Ok(Some(*value)),
             Some(Value::String(text)) if text == "true" => Ok(Some(true)),
             Some(Value::String(text)) if text == "false" => Ok(Some(false)),
-            Some(other) => Err(ApiError::bad_value(json!(["not_boolean", other]))),
+            Some(other) => Err(ApiError::bad_value("not_boolean", other)),
         }
     }
 
     /// A whole number, or one written as a text.
     pub fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
-        let refused = |value: &Value| ApiError::bad_value(json!(["not_integer", value]));
+        let refused = |value: &Value| ApiError::bad_value("not_integer", value);
         match self.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value @ Value::Number(number)) => match number.as_i64() {
@@ -111,7 +111,7 @@ impl Body {
         match self.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(ApiError::bad_value(json!(["not_a_string", other]))),
+            Some(other) => Err(ApiError::bad_value("not_a_string", other)),
         }
     }
 
@@ -121,7 +121,7 @@ impl Body {
             None | Some(Value::Null) => Ok(Map::new()),
             Some(Value::Object(fields)) => Ok(fields.clone()),
             Some(Value::Array(all)) if all.is_empty() => Ok(Map::new()),
-            Some(other) => Err(ApiError::bad_value(json!(["not_an_object", other]))),
+            Some(other) => Err(ApiError::bad_value("not_an_object", other)),
         }
     }
 }
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(body.boolean("none"), Ok(None));
         assert_eq!(
             body.boolean("x"),
-            Err(ApiError::bad_value(json!(["not_boolean", "xx"])))
+            Err(ApiError::bad_request("not_boolean: xx"))
         );
         assert_eq!(body.integer("n"), Ok(Some(7)));
         assert_eq!(body.integer("m"), Ok(Some(-7)));

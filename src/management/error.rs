@@ -55,9 +55,14 @@ impl ApiError {
         Self::with(StatusCode::BAD_REQUEST, "bad_request", reason.into())
     }
 
-    /// The request does not make sense: a reason that is no text, such as `["not_boolean","xx"]`.
-    pub fn bad_value(reason: Value) -> Self {
-        Self::with(StatusCode::BAD_REQUEST, "bad_request", reason)
+    /// A value that does not make sense: RabbitMQ's word for what is wrong, and the value. (RabbitMQ
+    /// gives these two as a list, on which its typed clients fail.)
+    pub fn bad_value(word: &str, value: &Value) -> Self {
+        let shown = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Self::bad_request(format!("{word}: {shown}"))
     }
 
     /// A 400 with another word for `error`.
@@ -88,6 +93,20 @@ impl ApiError {
         Self {
             challenge: true,
             ..Self::with(StatusCode::UNAUTHORIZED, "not_authorized", "Login failed")
+        }
+    }
+
+    /// No login, or one that has ended, of a page that asks for it by itself: the browser is not
+    /// made to ask.
+    pub fn session_ended() -> Self {
+        Self::with(StatusCode::UNAUTHORIZED, "not_authorized", "Not logged in")
+    }
+
+    /// The same, and the browser is not made to ask for a password.
+    pub fn without_challenge(self) -> Self {
+        Self {
+            challenge: false,
+            ..self
         }
     }
 

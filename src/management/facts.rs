@@ -2,9 +2,38 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a listener still accepts connections.
+#[derive(Debug, Clone, Default)]
+pub struct OpenFlag(Arc<AtomicBool>);
+
+/// Lives as long as the task that accepts connections; the listener is down without it.
+#[derive(Debug)]
+pub struct Accepting(Arc<AtomicBool>);
+
+impl OpenFlag {
+    /// The listener accepts from now on until the guard is dropped, however its task ends.
+    pub fn accepting(&self) -> Accepting {
+        self.0.store(true, Ordering::Relaxed);
+        Accepting(Arc::clone(&self.0))
+    }
+
+    /// True while it accepts.
+    pub fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
 
 /// A listener of this node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ListenerFacts {
     /// RabbitMQ's name of what it speaks: `amqp`, `amqp/ssl`, `http`, `https`, `http/prometheus`.
     pub protocol: &'static str,
@@ -12,6 +41,12 @@ pub struct ListenerFacts {
     pub address: SocketAddr,
     /// The path below which it serves, for HTTP.
     pub path: String,
+    /// The certificate chain it shows, for TLS.
+    pub certfile: Option<PathBuf>,
+    /// The authorities it checks its clients' certificates against.
+    pub cacertfile: Option<PathBuf>,
+    /// Whether it is up.
+    pub open: OpenFlag,
 }
 
 /// The node.

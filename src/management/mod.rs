@@ -22,7 +22,7 @@ pub mod ui;
 
 pub use auth::Caller;
 pub use error::ApiError;
-pub use facts::{ListenerFacts, NodeFacts};
+pub use facts::{ListenerFacts, NodeFacts, OpenFlag};
 pub use listing::Listing;
 pub use server::{Listening, Peer, TlsAccept};
 pub use state::{Api, SharedApi};

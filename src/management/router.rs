@@ -11,6 +11,10 @@ use super::ui;
 pub fn all(api: &SharedApi) -> Router {
     let body_max = usize::try_from(api.settings.management.max_body_bytes).unwrap_or(usize::MAX);
     Router::new()
+        .merge(api::aliveness::routes())
+        .merge(api::cluster::routes())
+        .merge(api::health::routes())
+        .merge(api::login::routes())
         .merge(api::overview::routes())
         .merge(api::whoami::routes())
         .merge(ui::routes(&api.settings.management.path_prefix))

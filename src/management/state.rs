@@ -1,10 +1,11 @@
 //! What every handler is given.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::auth::{Damping, Sessions};
 use super::facts::NodeFacts;
 use crate::broker::Broker;
 use crate::config::Settings;
@@ -23,6 +24,10 @@ pub struct Api {
     pub node: NodeFacts,
     /// When the process started.
     pub started: Instant,
+    /// Logins of the pages.
+    pub sessions: Sessions,
+    /// Who has guessed passwords.
+    pub damping: Damping,
     stopping: watch::Sender<bool>,
 }
 
@@ -34,7 +39,10 @@ impl Api {
         node: NodeFacts,
         started: Instant,
     ) -> SharedApi {
+        let minutes = settings.management.login_session_timeout_min;
         Arc::new(Self {
+            sessions: Sessions::new(Duration::from_secs(minutes * 60)),
+            damping: Damping::default(),
             broker,
             settings,
             node,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::auth::LoginFrom;
 use crate::config::{Settings, TlsVersion};
 use crate::management::server::{Accepted, Connection};
-use crate::management::{ListenerFacts, Listening, TlsAccept};
+use crate::management::{ListenerFacts, Listening, OpenFlag, TlsAccept};
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{SocketOptions, listen};
 
@@ -39,7 +39,8 @@ impl TlsAccept for Encrypted {
 pub fn open(settings: &Settings, socket: &SocketOptions) -> anyhow::Result<Vec<Opened>> {
     let management = &settings.management;
     let mut opened = Vec::new();
-    let mut add = |protocol, ip, port, key: &str, tls| -> anyhow::Result<()> {
+    let own = &management.tls;
+    let mut add = |protocol, ip, port, key: &str, tls: Option<Arc<dyn TlsAccept>>| {
         let listener = listen(ip, port, socket)
             .with_context(|| format!("the management API cannot start; {key} sets its port"))?;
         opened.push(Opened {
@@ -47,10 +48,17 @@ pub fn open(settings: &Settings, socket: &SocketOptions) -> anyhow::Result<Vec<O
                 protocol,
                 address: listener.local_addr()?,
                 path: format!("{}/", management.path_prefix),
+                certfile: tls
+                    .as_ref()
+                    .and_then(|_| file(&own.certfile, &settings.tls.certfile)),
+                cacertfile: tls
+                    .as_ref()
+                    .and_then(|_| file(&own.cacertfile, &settings.tls.cacertfile)),
+                open: OpenFlag::default(),
             },
             listening: Listening { listener, tls },
         });
-        Ok(())
+        anyhow::Ok(())
     };
     add(
         "http",
@@ -74,19 +82,20 @@ pub fn open(settings: &Settings, socket: &SocketOptions) -> anyhow::Result<Vec<O
     Ok(opened)
 }
 
-/// The API's own files, or those of the AMQP listeners.
+/// The API's own file, or that of the AMQP listeners.
+fn file(own: &Option<String>, amqp: &Option<String>) -> Option<PathBuf> {
+    own.as_ref().or(amqp.as_ref()).map(PathBuf::from)
+}
+
 fn tls_files(settings: &Settings) -> anyhow::Result<TlsFiles> {
     let (own, amqp) = (&settings.management.tls, &settings.tls);
-    let file = |key: &str, own: &Option<String>, amqp: &Option<String>| {
-        let path = own.as_ref().or(amqp.as_ref());
-        path.map(PathBuf::from)
-            .with_context(|| format!("management.ssl.port needs management.ssl.{key}"))
+    let needed = |key: &str, path: Option<PathBuf>| {
+        path.with_context(|| format!("management.ssl.port needs management.ssl.{key}"))
     };
-    let authorities = own.cacertfile.as_ref().or(amqp.cacertfile.as_ref());
     Ok(TlsFiles {
-        certfile: file("certfile", &own.certfile, &amqp.certfile)?,
-        keyfile: file("keyfile", &own.keyfile, &amqp.keyfile)?,
-        cacertfile: authorities.map(PathBuf::from),
+        certfile: needed("certfile", file(&own.certfile, &amqp.certfile))?,
+        keyfile: needed("keyfile", file(&own.keyfile, &amqp.keyfile))?,
+        cacertfile: file(&own.cacertfile, &amqp.cacertfile),
         verify_peer: own.verify_peer,
         fail_if_no_peer_cert: own.fail_if_no_peer_cert,
         tls12: amqp.versions.contains(&TlsVersion::Tls12),

@@ -10,18 +10,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::store::Store;
-use super::{control, data_dir, logging, management, memory};
+use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
-use crate::broker::import::hash_password;
+use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
+use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
 use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
-use crate::definitions::import::{Target, parse};
 use crate::management::server::serve;
 use crate::management::transport::Transport;
-use crate::management::{Api, ListenerFacts, NodeFacts, SharedApi};
+use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag, SharedApi};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
@@ -30,20 +30,32 @@ use crate::server::session::SessionOptions;
 /// How long connections have to close in order after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often the numbers of all objects are noted; RabbitMQ's `collect_statistics_interval`.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
+
+/// Objects of a definitions file after which the log says how far its import has come.
+const PROGRESS_EVERY: usize = 10_000;
 
 /// Runs a broker until it is told to stop.
 pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let settings = &loaded.settings;
     let started = Instant::now();
     let folder = data_dir::open(Path::new(&settings.node.data_dir))?;
-    logging::start(&settings.log, &folder.path)?;
+    let name = node_name(settings);
+    let logs = logging::start(&settings.log, &folder.path, &host_name())?;
+    tokio::spawn(logging::reopen_on_hangup(Arc::clone(&logs)));
+    banner::begin(&name, &loaded, &logs.locations(), &folder.path);
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
     let files = raise_file_limit();
     let broker = build_broker(settings);
+    let log_files = logs.locations();
+    broker.introduce(&name, logs);
+    banner::limits(settings, broker.alarms.memory_limit(), files);
     let session = session_options(settings)?;
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
@@ -53,19 +65,19 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let pages = management::open(settings, &socket_options)?;
     let mut listeners = Vec::new();
     for opened in &opened {
-        listeners.push(opened.facts()?);
+        listeners.push(opened.facts.clone());
     }
     listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
-    let addresses: Vec<String> = listeners.iter().map(announced).collect();
+    listeners.iter().for_each(banner::listener);
     let api = Api::new(
         Arc::clone(&broker),
         settings.clone(),
         NodeFacts {
-            name: node_name(settings),
+            name,
             listeners,
             data_dir: folder.path.clone(),
             config_files: loaded.files.clone(),
-            log_files: log_files(settings, &folder.path),
+            log_files,
             files_max: files,
         },
         started,
@@ -73,13 +85,18 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
+    tokio::spawn(sampler::run(Arc::clone(&broker), SAMPLE_EVERY));
     tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
     for opened in opened {
-        accepting.push(tokio::spawn(accept_loop(opened.listener, opened.acceptor)));
+        let up = opened.facts.open.accepting();
+        accepting.push(tokio::spawn(async move {
+            accept_loop(opened.listener, opened.acceptor).await;
+            drop(up);
+        }));
     }
     accepting.extend(serve_pages(pages, &api));
-    banner(&addresses, &folder.path, &loaded.files, &broker, files);
+    banner::ready(&["rabbitmq_management"]);
     wait_for_stop().await?;
     for task in accepting {
         task.abort();
@@ -112,7 +129,13 @@ fn build_broker(settings: &Settings) -> Arc<Broker> {
 fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
     let defaults = &settings.defaults;
     if is_new {
-        broker.put_vhost(defaults.vhost.as_bytes(), None);
+        let change = VhostChange {
+            description: Some("Default virtual host".to_owned()),
+            ..VhostChange::default()
+        };
+        broker
+            .admin_put_vhost(&defaults.vhost, change)
+            .context("default_vhost")?;
         let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
             .context("default_permissions")?;
         let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
@@ -124,6 +147,7 @@ fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result
         };
         broker.put_user(user, &defaults.vhost, permissions);
     }
+    broker.ensure_cluster_id();
     if let Some(path) = &defaults.load_definitions {
         for file in definition_files(Path::new(path))? {
             load_definitions(broker, &file, &defaults.vhost)?;
@@ -153,10 +177,21 @@ fn definition_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn load_definitions(broker: &Broker, path: &Path, default_vhost: &str) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("load_definitions: cannot read {}", path.display()))?;
-    let definitions = parse(&text, Target::Broker { default_vhost })
-        .with_context(|| format!("load_definitions: {}", path.display()))?;
+    let mut said = 0;
+    let mut report = |progress: Progress| {
+        if progress.done >= said + PROGRESS_EVERY {
+            said = progress.done;
+            tracing::info!(
+                "{}: {} of {} objects are in",
+                path.display(),
+                progress.done,
+                progress.total
+            );
+        }
+    };
+    let scope = Scope::Broker { default_vhost };
     let warnings = broker
-        .apply_definitions(definitions)
+        .import_definitions(&text, scope, &mut report)
         .with_context(|| format!("load_definitions: {}", path.display()))?;
     for warning in warnings {
         tracing::warn!("{}: {warning}", path.display());
@@ -230,60 +265,38 @@ fn server_properties(settings: &Settings) -> Table {
 }
 
 fn node_name(settings: &Settings) -> String {
-    settings.node.name.clone().unwrap_or_else(|| {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        format!("leveret@{}", host.trim())
-    })
+    settings
+        .node
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("leveret@{}", host_name()))
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// An open AMQP listener.
 struct Opened {
-    protocol: &'static str,
+    facts: ListenerFacts,
     listener: TcpListener,
     acceptor: Arc<Acceptor>,
-}
-
-impl Opened {
-    fn facts(&self) -> std::io::Result<ListenerFacts> {
-        Ok(ListenerFacts {
-            protocol: self.protocol,
-            address: self.listener.local_addr()?,
-            path: String::new(),
-        })
-    }
-}
-
-/// A listener as the log names it.
-fn announced(facts: &ListenerFacts) -> String {
-    let ListenerFacts {
-        protocol,
-        address,
-        path,
-    } = facts;
-    match *protocol {
-        "amqp/ssl" => format!("amqps on {address}"),
-        "amqp" => format!("amqp on {address}"),
-        _ if path == "/" => format!("{protocol} on {address}"),
-        _ => format!("{protocol} on {address}{path}"),
-    }
 }
 
 fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandle<()>> {
     let transport = Transport::new(Arc::clone(api));
     pages
         .into_iter()
-        .map(|opened| tokio::spawn(serve(opened.listening, transport.clone())))
+        .map(|opened| {
+            let up = opened.facts.open.accepting();
+            let transport = transport.clone();
+            tokio::spawn(async move {
+                serve(opened.listening, transport).await;
+                drop(up);
+            })
+        })
         .collect()
-}
-
-/// Where the log goes, as RabbitMQ lists it.
-fn log_files(settings: &Settings, data_dir: &Path) -> Vec<String> {
-    let log = &settings.log;
-    let folder = log.dir.as_ref().map_or(data_dir, Path::new);
-    let file = log.file.as_ref().map(|name| folder.join(name));
-    let file = file.map(|path| path.display().to_string());
-    let console = log.console.then(|| "<stdout>".to_owned());
-    file.into_iter().chain(console).collect()
 }
 
 fn socket_options(settings: &Settings) -> SocketOptions {
@@ -319,10 +332,20 @@ fn open_listeners(
     };
     let mut opened = Vec::new();
     let mut add = |protocol, address: &ListenerAddress, acceptor| -> anyhow::Result<()> {
+        let listener = listen(address.ip, address.port, socket)
+            .context("listeners.tcp and listeners.ssl set the ports of AMQP")?;
+        let tls = (protocol == "amqp/ssl").then_some(&settings.tls);
+        let file = |path: Option<&Option<String>>| path.cloned().flatten().map(PathBuf::from);
         opened.push(Opened {
-            protocol,
-            listener: listen(address.ip, address.port, socket)
-                .context("listeners.tcp and listeners.ssl set the ports of AMQP")?,
+            facts: ListenerFacts {
+                protocol,
+                address: listener.local_addr()?,
+                path: String::new(),
+                certfile: file(tls.map(|tls| &tls.certfile)),
+                cacertfile: file(tls.map(|tls| &tls.cacertfile)),
+                open: OpenFlag::default(),
+            },
+            listener,
             acceptor,
         });
         Ok(())
@@ -382,28 +405,6 @@ fn raise_file_limit() -> u64 {
             0
         }
     }
-}
-
-fn banner(addresses: &[String], folder: &Path, files: &[PathBuf], broker: &Broker, limit: u64) {
-    let config = match files {
-        [] => "(none)".to_owned(),
-        files => files
-            .iter()
-            .map(|f| f.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    tracing::info!("Leveret {} started", env!("CARGO_PKG_VERSION"));
-    tracing::info!("listening: {}", addresses.join(", "));
-    tracing::info!(
-        "data folder: {}; config file(s): {config}",
-        folder.display()
-    );
-    tracing::info!(
-        "memory limit: {} MiB; open files: {limit}",
-        broker.alarms.memory_limit() / (1 << 20)
-    );
-    tracing::info!("Server startup complete");
 }
 
 async fn wait_for_stop() -> anyhow::Result<()> {

@@ -223,6 +223,19 @@ impl<P: Port> Consumers<P> {
         self.all.iter().any(|(_, consumer)| consumer.spec.exclusive)
     }
 
+    /// The exclusive one.
+    pub fn exclusive(&self) -> Option<ConsumerKey> {
+        self.all
+            .iter()
+            .find(|(_, consumer)| consumer.spec.exclusive)
+            .map(|(key, _)| key)
+    }
+
+    /// True when one of them could take a message now.
+    pub fn any_in_line(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// The consumer that receives, where only one may.
     pub fn active(&self) -> Option<ConsumerKey> {
         self.active

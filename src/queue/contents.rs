@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::block::{Arriving, Meta, Settled};
-use super::level::{Level, Totals};
+use super::counters::Totals;
+use super::level::Level;
 use crate::message::{Body, Chunk, Home, StoredPage};
 
 /// A message of a queue: its priority in the top eight bits, its number within the priority below.
@@ -81,6 +82,13 @@ impl Contents {
                 unacked: sum.unacked + t.unacked,
                 unacked_bytes: sum.unacked_bytes + t.unacked_bytes,
             })
+    }
+
+    /// Messages whose index lies in a file, and octets of their bodies.
+    pub fn away(&self) -> (u64, u64) {
+        self.levels()
+            .map(|(_, level)| level.away())
+            .fold((0, 0), |(n, octets), (m, more)| (n + m, octets + more))
     }
 
     /// Ready messages.

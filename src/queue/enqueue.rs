@@ -7,6 +7,7 @@ use super::block::Arriving;
 use super::consumers::{Delivery, Port};
 use super::effects::{DeadLetter, DeadReason, Effects};
 use super::serving::Queue;
+use crate::limits::DROPS_PER_HOLD;
 use crate::message::{Body, Chunk};
 
 /// One message of a batch, whose records lie in one chunk.
@@ -56,9 +57,13 @@ impl<P: Port> Queue<P> {
             for (item, message) in (0..).zip(rest) {
                 self.push(chunk, item, message, now, effects);
             }
+            self.note_writes(effects);
             self.dispatch(now, effects);
             return;
         }
+        // Each arrival makes one leave, or several smaller ones; what a new limit makes too much does
+        // not go in one hold of the lock.
+        let mut drops = DROPS_PER_HOLD + batch.len();
         for (item, message) in (0..).zip(batch) {
             if self.refuses(message) {
                 if self.settings.overflow == Overflow::RejectPublishDlx
@@ -83,7 +88,17 @@ impl<P: Port> Queue<P> {
             if expires_at <= now {
                 self.expire(now, effects);
             }
-            self.trim(effects);
+            self.trim_some(&mut drops, effects);
+        }
+        self.note_writes(effects);
+    }
+
+    /// Counts what the batch has the log told.
+    #[inline]
+    fn note_writes(&mut self, effects: &Effects) {
+        if self.logs {
+            let written: u64 = effects.placed.iter().map(|run| u64::from(run.len)).sum();
+            self.rare.disk_writes += written;
         }
     }
 
@@ -115,7 +130,7 @@ impl<P: Port> Queue<P> {
                     break;
                 }
             }
-            self.counters.delivered += taken as u64;
+            self.counters.delivered_no_ack += taken as u64;
             rest = if taken == now.len() {
                 later
             } else {
@@ -186,6 +201,8 @@ impl<P: Port> Queue<P> {
         let id = self.contents.push(priority, chunk, arriving);
         if logged {
             effects.place(id, item, expires_at);
+        } else if self.logs {
+            self.count_transient(message.size, true);
         }
         if expires_at < self.wake_at {
             self.wake_at = expires_at;

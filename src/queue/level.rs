@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Arriving, Block, Meta, Settled, State};
+use super::counters::Totals;
 use super::page::{self, Away, Draft};
 use super::runs::Runs;
 use crate::limits::{BLOCK_ENTRIES, PARTIAL_BLOCK};
@@ -87,19 +88,6 @@ pub struct Level {
     unacked_bytes: u64,
 }
 
-/// Messages and octets of bodies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Messages that wait for a consumer.
-    pub ready: u64,
-    /// Octets of their bodies.
-    pub ready_bytes: u64,
-    /// Messages with a consumer.
-    pub unacked: u64,
-    /// Octets of their bodies.
-    pub unacked_bytes: u64,
-}
-
 /// What [`Level::show`] shows.
 #[derive(Debug)]
 pub enum Shown<'a> {
@@ -118,6 +106,16 @@ impl Level {
             unacked: self.unacked,
             unacked_bytes: self.unacked_bytes,
         }
+    }
+
+    /// Messages in blocks that are away, and octets of their bodies.
+    pub fn away(&self) -> (u64, u64) {
+        self.blocks
+            .iter()
+            .fold((0, 0), |(n, octets), place| match place {
+                Place::Away(away) => (n + u64::from(away.live), octets + away.bytes),
+                Place::Here(_) => (n, octets),
+            })
     }
 
     /// Ready messages.

@@ -6,26 +6,13 @@ use super::arguments::{Overflow, QueueArguments, QueueKind};
 use super::block::State;
 use super::consumers::{ConsumerKey, ConsumerSpec, Consumers, Port};
 use super::contents::{Contents, MessageId};
+use super::counters::{Hot, Rare};
 use super::effects::{DeadLetter, DeadReason, Effects, Op};
 use crate::limits::DROPS_PER_HOLD;
 use crate::message::Chunk;
 
 /// Blocks that are away are looked for due messages so often at most, in milliseconds.
 const AWAY_EVERY_MS: u64 = 1_000;
-
-/// What a queue has done since it was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the names say it; RabbitMQ's message_stats uses the same"
-)]
-pub struct Counters {
-    pub published: u64,
-    pub delivered: u64,
-    pub acknowledged: u64,
-    pub redelivered: u64,
-    pub got: u64,
-}
 
 /// Counts that a declare-ok, the API and the metrics show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +58,7 @@ pub struct Queue<P> {
     /// Some message has had an expiry: only then are expiries looked for.
     pub(super) expiring: bool,
     had_consumer: bool,
-    pub(super) counters: Counters,
+    pub(super) counters: Hot,
     pub(super) consumers: Consumers<P>,
     pub(super) contents: Contents,
     /// When the timer will look at this queue; `u64::MAX` when it will not.
@@ -83,6 +70,7 @@ pub struct Queue<P> {
     /// Octets of their bodies.
     pub(super) held_bytes: u64,
     pub(super) settings: QueueArguments,
+    pub(super) rare: Rare,
 }
 
 impl<P: Port> Queue<P> {
@@ -91,13 +79,12 @@ impl<P: Port> Queue<P> {
         Self {
             logs: durable,
             reading: false,
-            plain: !settings.has_length_limit()
-                && settings.message_ttl_ms != Some(0)
-                && settings.max_priority == 0,
+            plain: settings.is_plain(),
             consumers: Consumers::new(settings.single_active_consumer),
             settings,
             contents: Contents::default(),
-            counters: Counters::default(),
+            counters: Hot::default(),
+            rare: Rare::default(),
             wake_at: u64::MAX,
             used_at: now,
             had_consumer: false,
@@ -121,11 +108,6 @@ impl<P: Port> Queue<P> {
             ready_bytes: totals.ready_bytes,
             consumers: self.consumers.len(),
         }
-    }
-
-    /// Totals since it was made.
-    pub fn counters(&self) -> Counters {
-        self.counters
     }
 
     /// The consumers.
@@ -189,7 +171,10 @@ impl<P: Port> Queue<P> {
     /// head has to be read first: [`Self::install`] it and call again.
     pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Taken> {
         self.used_at = now;
-        let id = self.live_head(now, usize::MAX, effects)?;
+        let Some(id) = self.live_head(now, usize::MAX, effects) else {
+            self.rare.got_empty += 1;
+            return None;
+        };
         let (Some(meta), Some(chunk)) = (
             self.contents.get(id),
             self.contents.chunk(id).map(Arc::clone),
@@ -206,7 +191,13 @@ impl<P: Port> Queue<P> {
                 effects.journal.push(Op::Delivered { up_to: id });
             }
         }
-        self.counters.got += 1;
+        let rare = &mut self.rare;
+        *if no_ack {
+            &mut rare.got_no_ack
+        } else {
+            &mut rare.got
+        } += 1;
+        self.counters.redelivered += u64::from(meta.redelivered);
         Some(Taken {
             id,
             chunk,
@@ -225,6 +216,8 @@ impl<P: Port> Queue<P> {
         };
         if settled.logged {
             effects.settled(id);
+        } else if self.logs {
+            self.count_transient(settled.size, false);
         }
         true
     }
@@ -248,6 +241,10 @@ impl<P: Port> Queue<P> {
             });
             purged += u64::from(live);
         }
+        // What went with a block is known by number only; what is left is with consumers.
+        let unacked = self.contents.totals();
+        self.rare.transient = self.rare.transient.min(unacked.unacked);
+        self.rare.transient_bytes = self.rare.transient_bytes.min(unacked.unacked_bytes);
         purged
     }
 
@@ -337,6 +334,7 @@ impl<P: Port> Queue<P> {
         reason: DeadReason,
         effects: &mut Effects,
     ) {
+        self.rare.dropped.note(reason);
         if self.settings.dead_letter_exchange.is_none() {
             self.settle_one(id, effects);
             return;
@@ -353,7 +351,9 @@ impl<P: Port> Queue<P> {
             self.held_bytes += u64::from(size);
             Some(id)
         } else {
-            self.contents.settle(id);
+            if self.contents.settle(id).is_some() && self.logs && !meta.logged {
+                self.count_transient(size, false);
+            }
             None
         };
         effects.dead.push(DeadLetter {
@@ -378,6 +378,9 @@ impl<P: Port> Queue<P> {
         if let Some(settled) = self.contents.settle(id) {
             self.held = self.held.saturating_sub(1);
             self.held_bytes = self.held_bytes.saturating_sub(u64::from(settled.size));
+            if self.logs && !settled.logged {
+                self.count_transient(settled.size, false);
+            }
         }
     }
 
@@ -427,8 +430,15 @@ impl<P: Port> Queue<P> {
         self.contents.level_made(priority).put_away(away);
     }
 
-    /// Drops from the head until the queue is within its limits.
+    /// Drops from the head until the queue is within its limits, at most [`DROPS_PER_HOLD`] messages;
+    /// `effects.more` asks for the rest.
     pub(super) fn trim(&mut self, effects: &mut Effects) {
+        let mut most = DROPS_PER_HOLD;
+        self.trim_some(&mut most, effects);
+    }
+
+    /// As [`Self::trim`], but at most `most` messages, from which what left is taken.
+    pub(super) fn trim_some(&mut self, most: &mut usize, effects: &mut Effects) {
         // A queue that refuses publishes takes returns beyond its limit, as RabbitMQ's do.
         if !self.settings.has_length_limit() || self.settings.overflow != Overflow::DropHead {
             return;
@@ -446,6 +456,11 @@ impl<P: Port> Queue<P> {
                 self.want(effects);
                 return;
             }
+            if *most == 0 {
+                effects.more = true;
+                return;
+            }
+            *most -= 1;
             self.drop_message(id, DeadReason::MaxLen, effects);
         }
     }

@@ -138,6 +138,7 @@ impl Driver {
             }
             let octets = scratch.get(..kept + got).unwrap_or_default();
             self.partial.clear();
+            self.session.note_read(got);
             let used = self.session.on_bytes(octets);
             self.keep(octets, used);
             if scratch.len() > READ_BATCH {
@@ -170,7 +171,7 @@ impl Driver {
             return Ok(false);
         }
         let stream = &mut self.stream;
-        let mut wrote = false;
+        let (mut octets, mut writes) = (0, 0);
         let result = self.session.output().write_with(|slices| {
             let poll = match (slices, stream.is_write_vectored()) {
                 ([one], _) => Pin::new(&mut *stream).poll_write(cx, one),
@@ -182,14 +183,15 @@ impl Driver {
             };
             match poll {
                 Poll::Ready(result) => {
-                    wrote |= result.is_ok();
+                    octets += result.as_ref().unwrap_or(&0);
+                    writes += u64::from(result.is_ok());
                     result
                 }
                 Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
             }
         });
-        if wrote {
-            self.session.on_written();
+        if writes > 0 {
+            self.session.on_written(octets, writes);
         }
         match result {
             Ok(()) => {

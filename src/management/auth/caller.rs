@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 
 use super::basic::parse_basic;
+use super::sessions::{OWN_PAGE, check_origin, session_token};
 use crate::auth::{Access, Credentials, Proof, User, authenticate, may_login_from};
 use crate::broker::{Broker, Vhost};
 use crate::management::error::ApiError;
@@ -33,7 +34,7 @@ impl FromRequestParts<SharedApi> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &SharedApi) -> Result<Self, ApiError> {
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
-        let caller = identify(parts, api, &peer)?;
+        let caller = identify(parts, api, &peer).await?;
         if !accepts_json(&parts.headers) {
             return Err(ApiError::not_acceptable());
         }
@@ -41,20 +42,32 @@ impl FromRequestParts<SharedApi> for Caller {
     }
 }
 
-fn identify(parts: &Parts, api: &Api, peer: &Peer) -> Result<Caller, ApiError> {
+async fn identify(parts: &Parts, api: &Api, peer: &Peer) -> Result<Caller, ApiError> {
     if peer.operator {
         return Ok(Caller::operator());
     }
-    let header = parts.headers.get(header::AUTHORIZATION);
-    let Some(credentials) = header.and_then(|value| parse_basic(value.as_bytes())) else {
-        return Err(ApiError::unauthenticated());
-    };
-    let proof = Proof::Password(credentials.password);
-    let credentials = Credentials {
-        user: credentials.user,
-        proof,
-    };
-    Caller::log_in(api, &credentials, peer)
+    let headers = &parts.headers;
+    if let Some(header) = headers.get(header::AUTHORIZATION) {
+        let Some(credentials) = parse_basic(header.as_bytes()) else {
+            return Err(ApiError::unauthenticated());
+        };
+        let credentials = Credentials {
+            user: credentials.user,
+            proof: Proof::Password(credentials.password),
+        };
+        return Caller::log_in(api, &credentials, peer).await;
+    }
+    if let Some(token) = session_token(headers) {
+        check_origin(&parts.method, headers)?;
+        let user = api.sessions.user(&token, &api.broker);
+        let user = user.ok_or_else(ApiError::session_ended)?;
+        return Caller::admit(api, user, peer);
+    }
+    // A page asks for a login itself; the browser's own window would stand in its way.
+    if headers.contains_key(OWN_PAGE) {
+        return Err(ApiError::session_ended());
+    }
+    Err(ApiError::unauthenticated())
 }
 
 impl Caller {
@@ -70,11 +83,20 @@ impl Caller {
         }
     }
 
-    /// Checks a name and a password, then whether the user may use the API from there.
-    pub fn log_in(api: &Api, credentials: &Credentials, peer: &Peer) -> Result<Self, ApiError> {
+    /// Checks a name and a password, then whether the user may use the API from there. Those who
+    /// have guessed wrong before wait first.
+    pub async fn log_in(
+        api: &Api,
+        credentials: &Credentials,
+        peer: &Peer,
+    ) -> Result<Self, ApiError> {
+        let turn = api.damping.turn(peer.address, &credentials.user)?;
+        turn.wait().await;
         let tables = api.broker.users.tables();
         let user = tables.user(&credentials.user);
-        if let Err(refusal) = authenticate(user.map(Arc::as_ref), credentials) {
+        let outcome = authenticate(user.map(Arc::as_ref), credentials);
+        turn.end(outcome.is_ok());
+        if let Err(refusal) = outcome {
             tracing::warn!("HTTP access denied: {refusal}");
             return Err(ApiError::login_failed());
         }
@@ -134,9 +156,10 @@ impl Caller {
         )
     }
 
-    /// True when the user has permissions in the virtual host.
+    /// True when the user sees what is in the virtual host: an administrator does everywhere,
+    /// others where they have permissions.
     pub fn has_access(&self, broker: &Broker, vhost: &str) -> bool {
-        self.operator
+        self.user.is_administrator()
             || broker
                 .users
                 .tables()
@@ -156,26 +179,33 @@ impl Caller {
         Ok(vhost)
     }
 
-    /// The virtual host of a path that is only looked at: monitors see every one.
-    pub fn visible_vhost(&self, broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
+    /// The virtual host of a path about which monitors may know too, where they have no permissions.
+    pub fn monitored_vhost(&self, broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
+        if self.user.is_monitor() {
+            return broker
+                .vhost(name.as_bytes())
+                .ok_or_else(ApiError::not_found);
+        }
+        self.vhost(broker, name)
+    }
+
+    /// The virtual hosts whose objects the user sees in lists, by name.
+    pub fn visible_vhosts(&self, broker: &Broker) -> Vec<Arc<Vhost>> {
+        let mut vhosts = broker.vhosts();
+        vhosts.retain(|vhost| self.has_access(broker, &vhost.name.to_string()));
+        vhosts
+    }
+
+    /// Those who may set policies and parameters, in this virtual host: it must be there and open.
+    pub fn policymaker_in(&self, broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
         let vhost = broker
             .vhost(name.as_bytes())
             .ok_or_else(ApiError::not_found)?;
         self.demand(
-            self.user.is_monitor() || self.has_access(broker, name),
-            "User not authorised to access virtual host",
+            self.user.is_policymaker() && self.has_access(broker, name),
+            "User not authorised to access object",
         )?;
         Ok(vhost)
-    }
-
-    /// The virtual hosts whose objects the user sees in lists, by name: those it may use, and for
-    /// a monitor all.
-    pub fn visible_vhosts(&self, broker: &Broker) -> Vec<Arc<Vhost>> {
-        let mut vhosts = broker.vhosts();
-        if !self.user.is_monitor() {
-            vhosts.retain(|vhost| self.has_access(broker, &vhost.name.to_string()));
-        }
-        vhosts
     }
 
     /// The user's AMQP permissions, as a channel checks them: `name` is empty for the default

@@ -2,6 +2,10 @@
 
 mod basic;
 mod caller;
+mod damping;
+mod sessions;
 
 pub use basic::{BasicCredentials, parse_basic};
 pub use caller::Caller;
+pub use damping::Damping;
+pub use sessions::{Sessions, session_token};

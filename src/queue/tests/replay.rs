@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::outlet::{arriving, read_name, write_named};
 use crate::message::Chunk;
 use crate::queue::block::State;
-use crate::queue::level::Totals;
+use crate::queue::counters::Totals;
 use crate::queue::{Contents, MessageId};
 
 #[derive(Debug, Clone)]

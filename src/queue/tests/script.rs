@@ -195,7 +195,11 @@ impl Stage {
                 let c = queue.counters();
                 format!(
                     "published={} delivered={} acknowledged={} redelivered={} got={}",
-                    c.published, c.delivered, c.acknowledged, c.redelivered, c.got
+                    c.published,
+                    c.delivered + c.delivered_no_ack,
+                    c.acknowledged,
+                    c.redelivered,
+                    c.got + c.got_no_ack
                 )
             }
         }

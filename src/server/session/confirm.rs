@@ -5,6 +5,7 @@ use super::channel::Mode;
 use crate::amqp::{AmqpError, encode};
 use crate::broker::batch::Refusals;
 use crate::broker::inbox::waking_once;
+use crate::broker::observe::channel_stats::ChannelMode;
 use crate::channel::Confirms;
 
 /// Confirms that wait for the log.
@@ -25,7 +26,10 @@ impl Session {
             return Ok(());
         };
         match state.mode {
-            Mode::Plain => state.mode = Mode::Confirm(Confirms::default()),
+            Mode::Plain => {
+                state.mode = Mode::Confirm(Confirms::default());
+                state.stats.set_mode(ChannelMode::Confirm);
+            }
             Mode::Confirm(_) => {}
             Mode::Tx(_) => {
                 let text = "cannot switch from tx to confirm mode";
@@ -48,6 +52,7 @@ impl Session {
 
     /// Hands gathered publishes to their queues.
     pub(super) fn flush_batch(&mut self) {
+        self.tally.flush();
         if !self.batch.is_empty() {
             let mut refusals = Refusals::default();
             let waiter = (!self.confirming.is_empty()).then_some(&self.inbox);
@@ -89,6 +94,7 @@ impl Session {
             };
             let up_to = confirms.issued();
             if ticket > durable {
+                state.stats.unconfirmed.set(confirms.waiting());
                 self.held_confirms.push_back(HeldConfirm {
                     ticket,
                     channel,
@@ -136,14 +142,20 @@ impl Session {
         };
         if let Mode::Confirm(confirms) = &mut state.mode {
             confirms.decide(up_to);
+            let before = confirms.waiting();
+            let mut refused = 0;
             let out = self.out.buffer();
             confirms.emit(|confirm| {
                 if confirm.nack {
+                    refused += 1;
                     encode::basic_nack(out, channel, confirm.tag, confirm.multiple);
                 } else {
                     encode::basic_ack(out, channel, confirm.tag, confirm.multiple);
                 }
             });
+            let waiting = confirms.waiting();
+            state.stats.confirm.add(before - waiting - refused);
+            state.stats.unconfirmed.set(waiting);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::amqp::encode::{self, DeliverPrefix};
 use crate::amqp::{AmqpError, Table, Value};
 use crate::auth::Access;
 use crate::broker::SharedQueue;
-use crate::broker::port::{ChannelCredit, ConsumerPort};
+use crate::broker::port::{ChannelCredit, ConsumerFacts, ConsumerPort};
 use crate::broker::reply_to::{REPLY_TO, ReplyLink};
 use crate::ids::Name;
 use crate::limits::CONSUMERS_PER_CHANNEL;
@@ -63,6 +63,14 @@ impl Consumers {
             .get(slot as usize)?
             .as_ref()
             .filter(|consumer| consumer.key == key)
+    }
+
+    /// The tag of the consumer that this source's deliveries went to; empty when it is gone.
+    pub fn tag_of(&self, source: u32) -> String {
+        let mut all = self.slots.iter().flatten();
+        all.find(|consumer| !consumer.no_ack && consumer.source == source)
+            .map(|consumer| consumer.tag.to_string())
+            .unwrap_or_default()
     }
 
     fn reserve(&mut self) -> u32 {
@@ -169,8 +177,7 @@ impl Session {
         let key = ConsumerKey(self.broker.next_id());
         let slot = self.consumers.reserve();
         let timeout_ms = queue
-            .settings
-            .consumer_timeout_ms
+            .in_force(|settings| settings.consumer_timeout_ms)
             .or(self.broker.options.consumer_timeout_ms);
         let source = if spec.no_ack {
             u32::MAX
@@ -205,6 +212,12 @@ impl Session {
             key,
             queue: Arc::downgrade(&queue),
             credit,
+            facts: Arc::new(ConsumerFacts {
+                tag: tag.clone(),
+                channel,
+                arguments: arguments.clone(),
+                since: self.now,
+            }),
         };
         let outcome = queue
             .consume(&self.broker, spec, port, self.now)
@@ -216,6 +229,7 @@ impl Session {
         self.note_timeout(channel, timeout_ms);
         if let Some(state) = self.channels.get_mut(&channel) {
             state.consumers.insert(tag.clone(), slot);
+            state.note_consumers();
         }
         if !method.nowait {
             encode::consumer_tag_ok(self.out.buffer(), channel, 21, tag.as_bytes());
@@ -280,6 +294,7 @@ impl Session {
         let address = self.broker.replies.open(link);
         if let Some(state) = self.channels.get_mut(&channel) {
             state.consumers.insert(tag.clone(), slot);
+            state.note_consumers();
             state.reply_address = Some(address);
         }
         if !method.nowait {
@@ -294,10 +309,11 @@ impl Session {
         method: &basic::Cancel,
     ) -> Result<(), AmqpError> {
         let tag = method.consumer_tag.as_str().as_bytes();
-        let slot = self
-            .channels
-            .get_mut(&channel)
-            .and_then(|state| state.consumers.remove(tag));
+        let slot = self.channels.get_mut(&channel).and_then(|state| {
+            let slot = state.consumers.remove(tag);
+            state.note_consumers();
+            slot
+        });
         if let Some(slot) = slot {
             self.end_slots(&[slot]);
         }
@@ -343,6 +359,7 @@ impl Session {
         for channel in channels {
             if let Some(state) = self.channels.get_mut(channel) {
                 slots.extend(std::mem::take(&mut state.consumers).into_values());
+                state.note_consumers();
             }
         }
         if !slots.is_empty() {
@@ -362,6 +379,7 @@ impl Session {
             return;
         };
         state.consumers.remove(consumer.tag.as_bytes());
+        state.note_consumers();
         if self.client.cancel_notify && !state.closing {
             encode::basic_cancel(self.out.buffer(), consumer.channel, consumer.tag.as_bytes());
         }

@@ -290,7 +290,7 @@ impl Session {
             self.queue_declared(channel, &queue, method.nowait);
             return Ok(());
         }
-        let settings = QueueArguments::parse(&arguments, &subject, vhost.default_kind)?;
+        let settings = QueueArguments::parse(&arguments, &subject, vhost.default_kind())?;
         if settings.kind == QueueKind::Quorum {
             check_quorum(&subject, method, asked.is_empty())?;
         }
@@ -315,6 +315,9 @@ impl Session {
     fn queue_declared(&mut self, channel: u16, queue: &crate::broker::SharedQueue, nowait: bool) {
         if let Some(state) = self.channels.get_mut(&channel) {
             state.last_queue = Some(queue.name.clone());
+        }
+        if let Some(vhost) = &self.vhost {
+            vhost.churn.declared.add(1);
         }
         if queue.durable {
             self.wait_for(self.broker.journal.last_definition());

@@ -133,6 +133,8 @@ impl Session {
         for item in items {
             writer.write(&mut self.out, channel, item, template);
         }
+        let redelivered = items.iter().filter(|item| item.redelivered()).count();
+        channel.note_delivered(no_ack, items.len() as u64, redelivered as u64);
     }
 
     /// Visits queues that passed over a consumer for want of channel credit.

@@ -20,7 +20,12 @@ impl Session {
         queue.check_access(self.id)?;
         let taken = queue.get(&self.broker, method.no_ack, self.now);
         match taken.ok_or_else(|| vhost.no_queue(&name))? {
-            None => encode::basic_get_empty(self.out.buffer(), channel),
+            None => {
+                if let Some(state) = self.channels.get(&channel) {
+                    state.stats.get_empty.add(1);
+                }
+                encode::basic_get_empty(self.out.buffer(), channel);
+            }
             Some(taken) => self.write_got(channel, &queue, &taken, method.no_ack),
         }
         Ok(())
@@ -35,6 +40,15 @@ impl Session {
             Some(source) => state.unacked.add(source, taken.id.raw(), self.now / 1000),
             None => state.unacked.tag_only(),
         };
+        let stats = &state.stats;
+        if no_ack {
+            &stats.get_no_ack
+        } else {
+            &stats.get
+        }
+        .add(1);
+        stats.redeliver.add(u64::from(taken.redelivered));
+        state.note_unacked();
         if let Some(source) = source
             && let Some(Some(source)) = self.consumers.sources.get_mut(source as usize)
         {
@@ -75,8 +89,7 @@ impl Session {
             self.consumers.end_source(source);
         }
         let timeout_ms = queue
-            .settings
-            .consumer_timeout_ms
+            .in_force(|settings| settings.consumer_timeout_ms)
             .or(self.broker.options.consumer_timeout_ms);
         let source = self.consumers.add_source(Source {
             queue: Arc::clone(queue),

@@ -10,7 +10,8 @@ use crate::amqp::method::Method;
 use crate::amqp::{AmqpError, Table, Value, encode};
 use crate::auth::sasl::{self, Peer};
 use crate::auth::{SaslRefusal, authenticate, may_login_from};
-use crate::broker::connections::ConnectionHandle;
+use crate::broker::connections::{ConnectionFacts, ConnectionHandle, ConnectionLimits, Full};
+use crate::broker::users::UserLimits;
 use crate::connection::{Heartbeat, Tuning};
 use crate::limits::CLIENT_PROPERTIES;
 
@@ -50,8 +51,12 @@ impl Session {
 
     fn on_start_ok(&mut self, ok: &connection::StartOk, table: Table) -> Result<(), AmqpError> {
         self.client = read_client(table);
+        self.log_client_name();
         let name = ok.mechanism.as_str();
-        let refusal = match self.login(name, ok.response.as_bytes()) {
+        self.client.mechanism = name.to_owned();
+        let login = self.login(name, ok.response.as_bytes());
+        self.broker.auth_attempts.amqp.note(login.is_ok());
+        let refusal = match login {
             Ok(()) => {
                 let tuning = self.options.tuning;
                 encode::connection_tune(
@@ -65,7 +70,7 @@ impl Session {
             }
             Err(refusal) => refusal,
         };
-        tracing::error!(peer = %self.log_name, "{name} login refused: {refusal}");
+        self.log_login_refused(name, &refusal);
         match refusal.reply_code() {
             403 if self.client.failure_close => {
                 let text = sasl::login_refused_text(name);
@@ -143,20 +148,49 @@ impl Session {
             peer: self.peer.address,
             heartbeat_ms: u64::from(self.tuning.heartbeat_s) * 1000,
             heard_at: AtomicU64::new(self.now),
+            traffic: Arc::clone(&self.traffic),
+            facts: ConnectionFacts {
+                local: self.peer.local,
+                mechanism: std::mem::take(&mut self.client.mechanism),
+                channel_max: self.tuning.channel_max,
+                frame_max: self.tuning.frame_max,
+                connected_at: self.now,
+                tls: self.peer.tls_facts.take(),
+            },
         });
-        self.broker.connections.add(Arc::clone(&handle));
+        let limits = ConnectionLimits {
+            vhost: vhost.connections_max(),
+            user: self.limits().connections_max(),
+        };
+        let added = self.broker.connections.add(Arc::clone(&handle), limits);
+        let user = self.user_name();
+        match added {
+            Ok(usage) => self.usage = usage,
+            Err(Full::Vhost(max)) => {
+                return not_allowed(format!(
+                    "access to vhost '{name}' refused for user '{user}': connection limit ({max}) \
+                     is reached"
+                ));
+            }
+            Err(Full::User(max)) => {
+                return not_allowed(format!(
+                    "connection refused for user '{user}': user connection limit ({max}) is reached"
+                ));
+            }
+        }
+        self.broker.churn.connection_created.add(1);
         self.handle = Some(handle);
         self.vhost = Some(vhost);
         self.phase = Phase::Running;
         self.deadline = None;
         encode::connection_open_ok(self.out.buffer());
-        tracing::info!(
-            peer = %self.log_name,
-            name = self.client.name.as_deref().unwrap_or(""),
-            "user '{}' authenticated and granted access to vhost '{name}'",
-            self.user_name()
-        );
+        self.log_opened(name);
         Ok(())
+    }
+
+    /// The user's limits, as they are now.
+    pub(super) fn limits(&self) -> UserLimits {
+        self.broker.users.tables().limits(self.user_name())
     }
 
     /// `connection.update-secret`: passwords are checked at login only, so there is nothing to
@@ -191,6 +225,7 @@ fn read_client(mut properties: Table) -> Client {
     Client {
         name,
         properties,
+        mechanism: String::new(),
         failure_close,
         cancel_notify,
         blocked,

@@ -12,6 +12,7 @@ mod deliver;
 mod frames;
 mod get;
 mod handshake;
+mod log;
 mod methods;
 mod permit;
 mod properties;
@@ -33,8 +34,10 @@ use std::sync::Arc;
 use crate::amqp::{AmqpError, Table};
 use crate::auth::{Mechanism, PermissionCache, User};
 use crate::broker::batch::Batch;
-use crate::broker::connections::ConnectionHandle;
+use crate::broker::connections::{ConnectionHandle, TlsFacts, UserUsage};
 use crate::broker::inbox::{Inbox, Mail};
+use crate::broker::observe::exchange_counts::ExchangeTally;
+use crate::broker::observe::traffic::Traffic;
 use crate::broker::{Broker, SharedQueue, Vhost};
 use crate::connection::{Heartbeat, Tuning};
 use crate::queue::settle::SettleRun;
@@ -45,6 +48,7 @@ use channel::Channel;
 use confirm::HeldConfirm;
 use consume::Consumers;
 use deliver::Template;
+use log::LogName;
 use properties::PropertiesMemo;
 use repeat::Repeat;
 use routes::RouteCache;
@@ -75,10 +79,14 @@ pub struct SessionOptions {
 pub struct PeerInfo {
     /// Its address, the one behind a proxy if the PROXY protocol told it.
     pub address: Option<SocketAddr>,
+    /// Our end of the socket.
+    pub local: Option<SocketAddr>,
     /// The socket itself leads to this machine, whatever a proxy says of who is behind it.
     pub socket_is_loopback: bool,
     /// It came over TLS.
     pub tls: bool,
+    /// What TLS says of it.
+    pub tls_facts: Option<Box<TlsFacts>>,
     /// The user name in its verified certificate.
     pub certificate_user: Option<String>,
 }
@@ -107,6 +115,8 @@ enum Phase {
 struct Client {
     name: Option<String>,
     properties: Table,
+    /// The SASL mechanism it chose.
+    mechanism: String,
     failure_close: bool,
     cancel_notify: bool,
     blocked: bool,
@@ -125,6 +135,12 @@ pub struct Session {
     user: Option<Arc<User>>,
     vhost: Option<Arc<Vhost>>,
     handle: Option<Arc<ConnectionHandle>>,
+    /// What its user has open, on all connections.
+    usage: Arc<UserUsage>,
+    /// What is seen of it from outside.
+    traffic: Arc<Traffic>,
+    /// Publishes of the batch by exchange.
+    tally: ExchangeTally,
     inbox: Arc<Inbox>,
     mail: Mail,
     mail_run: usize,
@@ -167,7 +183,7 @@ pub struct Session {
     /// Octets left of a body frame whose start has been taken in.
     body_rest: Option<frames::BodyRest>,
     /// The peer, as the log calls it.
-    log_name: String,
+    name: LogName,
 }
 
 impl Session {
@@ -175,12 +191,7 @@ impl Session {
     pub fn new(broker: Arc<Broker>, options: Arc<SessionOptions>, peer: PeerInfo) -> Self {
         broker.connections.session_started();
         let clock = SteadyClock::start();
-        let log_name = match peer.address {
-            Some(address) => {
-                SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
-            }
-            None => "unknown peer".into(),
-        };
+        let name = LogName::new(&peer);
         Self {
             id: broker.next_id(),
             deadline: Some(options.handshake_timeout_ms),
@@ -197,6 +208,9 @@ impl Session {
             user: None,
             vhost: None,
             handle: None,
+            usage: Arc::default(),
+            traffic: Arc::default(),
+            tally: ExchangeTally::default(),
             inbox: Arc::default(),
             mail: Mail::default(),
             mail_run: 0,
@@ -226,7 +240,7 @@ impl Session {
             stopped: false,
             wrote_body: false,
             body_rest: None,
-            log_name,
+            name,
         }
     }
 

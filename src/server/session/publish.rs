@@ -124,6 +124,9 @@ impl Session {
                 return self.publish(channel, message, expected);
             }
             self.batch.set_logged(logged);
+            state.stats.publish.add(1);
+            self.tally
+                .count(&known.route.counts, known.route.queues.len());
             let publish = confirm_publish(
                 state,
                 channel,
@@ -150,6 +153,8 @@ impl Session {
             }
             if message.mandatory {
                 self.return_unroutable(channel, message.route, message.properties, message.body);
+            } else {
+                state.stats.drop_unroutable.add(1);
             }
             return Ok(());
         }
@@ -194,6 +199,7 @@ impl Session {
             let octets = key.len() + properties.len() + hidden.len() + body.len();
             tx.reserve(octets, route.queues.len())?;
             if route.queues.is_empty() {
+                tx.dropped += u64::from(!message.mandatory);
                 tx.note_unroutable(
                     message.mandatory,
                     message.route,
@@ -202,10 +208,20 @@ impl Session {
                 );
             }
             let incoming = incoming(asked, message.body, 0);
+            tx.tally.count(&route.counts, route.queues.len());
+            tx.published += 1;
+            state.stats.uncommitted.set(tx.published);
             // All of a transaction is one entry of the log, or none of it.
             tx.logged |= logged;
+            // It ends as one chunk, whatever is in it.
+            tx.batch.set_logged(true);
             place(&mut tx.batch, &route.queues, message, incoming, 0);
             return Ok(());
+        }
+        state.stats.publish.add(1);
+        self.tally.count(&route.counts, route.queues.len());
+        if route.queues.is_empty() && !message.mandatory && !is_reply(message) {
+            state.stats.drop_unroutable.add(1);
         }
         let publish = confirm_publish(
             state,
@@ -255,7 +271,9 @@ impl Session {
             return self.publish_slowly(channel, message, record.len());
         }
         self.flush();
+        self.tally.count(&route.counts, route.queues.len());
         let publish = self.channels.get_mut(&channel).map_or(u32::MAX, |state| {
+            state.stats.publish.add(1);
             confirm_publish(
                 state,
                 channel,
@@ -320,10 +338,10 @@ impl Session {
 
     /// A message to the address of a waiting requester goes straight there.
     fn reply_directly(&mut self, message: Message<'_>) {
-        let (exchange, key) = hot::split_route(message.route);
-        if !exchange.is_empty() || !crate::broker::reply_to::is_reply_name(key) {
+        if !is_reply(message) {
             return;
         }
+        let (_, key) = hot::split_route(message.route);
         let mut data = Vec::new();
         Record {
             route: message.route,
@@ -335,6 +353,12 @@ impl Session {
         let chunk = Chunk::new(data);
         self.broker.replies.deliver(key, &chunk, 0);
     }
+}
+
+/// True for a message to the address of a waiting requester.
+fn is_reply(message: Message<'_>) -> bool {
+    let (exchange, key) = hot::split_route(message.route);
+    exchange.is_empty() && crate::broker::reply_to::is_reply_name(key)
 }
 
 /// The header and body frames of one publish, when they lie complete in `behind` and the body

@@ -44,6 +44,7 @@ impl Session {
             return;
         };
         state.prefetch = limit;
+        state.stats.prefetch.set(limit.into());
         // RabbitMQ lifts a shared limit set before (rabbit_limiter's unlimit_prefetch).
         state.credit.set(0);
         let slots: Vec<u32> = state.consumers.values().copied().collect();

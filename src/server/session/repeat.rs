@@ -65,6 +65,9 @@ impl Session {
             return None;
         }
         self.batch.set_logged(known.logged);
+        state.stats.publish.add(1);
+        self.tally
+            .count(&known.route.counts, known.route.queues.len());
         let publish = confirm_publish(
             state,
             known.channel,

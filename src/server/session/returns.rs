@@ -14,6 +14,9 @@ impl Session {
         properties: &[u8],
         body: &[u8],
     ) {
+        if let Some(state) = self.channels.get(&channel) {
+            state.stats.return_unroutable.add(1);
+        }
         let payload_max = self.tuning.payload_max();
         self.wrote_body = true;
         let out = &mut self.out;

@@ -53,9 +53,14 @@ impl Session {
             let Some(run) = state.unacked.take_one(tag) else {
                 return Err(unknown_tag(tag));
             };
+            state.note_unacked();
             if let Mode::Tx(tx) = &mut state.mode {
                 tx.settles.push((run, how));
+                state.stats.acks_uncommitted.add(1);
             } else {
+                if how == Settlement::Ack {
+                    state.stats.ack.add(1);
+                }
                 self.add_settle(&run, how);
             }
             return Ok(());
@@ -64,9 +69,15 @@ impl Session {
         if !state.unacked.take_up_to(tag, &mut runs) {
             return Err(unknown_tag(tag));
         }
+        state.note_unacked();
+        let count = runs.iter().map(|run| u64::from(run.len)).sum();
         if let Mode::Tx(tx) = &mut state.mode {
             tx.settles.extend(runs.into_iter().map(|run| (run, how)));
+            state.stats.acks_uncommitted.add(count);
             return Ok(());
+        }
+        if how == Settlement::Ack {
+            state.stats.ack.add(count);
         }
         for run in &runs {
             self.add_settle(run, how);
@@ -145,6 +156,7 @@ impl Session {
         };
         let mut runs = Vec::new();
         state.unacked.take_all(&mut runs);
+        state.note_unacked();
         if let Mode::Tx(tx) = &mut state.mode {
             // Acknowledgements of an uncommitted transaction never happened.
             runs.extend(tx.settles.drain(..).map(|(run, _)| run));

@@ -12,9 +12,14 @@ impl Session {
     /// True while octets of the peer are welcome: it is not blocked by an alarm, and reads what it
     /// is told.
     pub fn wants_read(&self) -> bool {
-        self.wants_read_now()
-            && self.out.len() < OUTPUT_FULL
-            && !(self.publisher && self.is_held_up())
+        if !self.wants_read_now() || self.out.len() >= OUTPUT_FULL {
+            return false;
+        }
+        let held = self.publisher && self.is_held_up();
+        if held {
+            self.traffic.held_at.set(self.now);
+        }
+        !held
     }
 
     /// True while the log, the memory or the disk needs time; the inbox is rung when it is over.
@@ -31,7 +36,10 @@ impl Session {
 
     /// The first publish under an alarm stops the reading and tells the client why.
     pub(super) fn note_publisher(&mut self) {
-        self.publisher = true;
+        if !self.publisher {
+            self.publisher = true;
+            self.traffic.set_publisher();
+        }
         if let Some(reason) = self.broker.alarms.reason() {
             self.tell_blocked(reason);
         }
@@ -86,8 +94,17 @@ impl Session {
         self.deadline.is_some() && self.phase == Phase::Done
     }
 
-    /// Octets were written.
-    pub fn on_written(&mut self) {
+    /// The socket gave `octets`.
+    pub fn note_read(&self, octets: usize) {
+        self.traffic.recv_oct.add(octets as u64);
+        self.traffic.recv_cnt.add(1);
+    }
+
+    /// The socket took `octets` in so many writes.
+    pub fn on_written(&mut self, octets: usize, writes: u64) {
+        self.traffic.send_oct.add(octets as u64);
+        self.traffic.send_cnt.add(writes);
+        self.traffic.send_pend.set(self.out.len() as u64);
         let now = self.clock.ms();
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.sent(now);
@@ -119,7 +136,7 @@ impl Session {
         let now = self.clock.ms();
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             if !matches!(self.phase, Phase::Closing | Phase::Done) {
-                tracing::error!(peer = %self.log_name, "closing the connection: handshake timeout");
+                self.log_handshake_timeout();
             }
             return false;
         }
@@ -134,12 +151,7 @@ impl Session {
                     encode::heartbeat(self.out.buffer());
                 }
                 Due::Dead => {
-                    tracing::error!(
-                        peer = %self.log_name,
-                        user = self.user_name(),
-                        "closing the connection: missed heartbeats from client, timeout: {}s",
-                        self.tuning.heartbeat_s
-                    );
+                    self.log_missed_heartbeats();
                     return false;
                 }
             }
@@ -162,7 +174,7 @@ impl Session {
                     continue;
                 };
                 if now_s.saturating_sub(run.at_s) * 1000 > limit {
-                    late.push((*number, limit));
+                    late.push((*number, limit, run.source));
                     break;
                 }
             }
@@ -172,7 +184,9 @@ impl Session {
         } else {
             u64::MAX
         };
-        for (channel, limit) in late {
+        for (channel, limit, source) in late {
+            let tag = self.consumers.tag_of(source);
+            self.log_ack_timeout(&tag, channel, limit);
             let error = AmqpError::precondition_failed(format!(
                 "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
                  {limit} ms. This timeout value can be configured, see consumers doc guide to \

@@ -7,6 +7,8 @@ use crate::amqp::{AmqpError, encode};
 use crate::broker::batch::{Batch, Refusals};
 use crate::broker::inbox::waking_once;
 use crate::broker::journal::draft_ops;
+use crate::broker::observe::channel_stats::ChannelMode;
+use crate::broker::observe::exchange_counts::ExchangeTally;
 use crate::channel::UnackedRun;
 use crate::limits::TX_BYTES;
 use crate::message::{Held, Record, record};
@@ -23,6 +25,11 @@ pub(super) struct Transaction {
     /// Records of mandatory messages that no queue takes.
     pub returns: Vec<Vec<u8>>,
     pub settles: Vec<(UnackedRun, Settlement)>,
+    /// Its publishes, by exchange and together.
+    pub tally: ExchangeTally,
+    pub published: u64,
+    /// Publishes that no queue takes and nobody wants back.
+    pub dropped: u64,
     held: Held,
 }
 
@@ -46,7 +53,10 @@ impl Session {
             return Ok(());
         };
         match state.mode {
-            Mode::Plain => state.mode = Mode::Tx(Box::default()),
+            Mode::Plain => {
+                state.mode = Mode::Tx(Box::default());
+                state.stats.set_mode(ChannelMode::Transaction);
+            }
             Mode::Tx(_) => {}
             Mode::Confirm(_) => {
                 let text = "cannot switch from confirm to tx mode";
@@ -58,7 +68,11 @@ impl Session {
     }
 
     fn take_transaction(&mut self, channel: u16) -> Result<Transaction, AmqpError> {
-        let mode = self.channels.get_mut(&channel).map(|state| &mut state.mode);
+        let mode = self.channels.get_mut(&channel).map(|state| {
+            state.stats.uncommitted.set(0);
+            state.stats.acks_uncommitted.set(0);
+            &mut state.mode
+        });
         match mode {
             Some(Mode::Tx(tx)) => Ok(std::mem::take(tx)),
             _ => Err(AmqpError::precondition_failed(
@@ -81,6 +95,7 @@ impl Session {
 
         // Every queue has said that it has room; it now takes what it is given.
         tx.batch.force();
+        self.count_committed(channel, &mut tx);
         for (run, how) in &tx.settles {
             self.add_settle(run, *how);
         }
@@ -118,6 +133,19 @@ impl Session {
         Ok(())
     }
 
+    /// What a transaction did counts from its commit on.
+    fn count_committed(&mut self, channel: u16, tx: &mut Transaction) {
+        self.tally.merge(&mut tx.tally);
+        self.tally.flush();
+        if let Some(state) = self.channels.get(&channel) {
+            let stats = &state.stats;
+            stats.publish.add(tx.published);
+            stats.drop_unroutable.add(tx.dropped);
+            let acks = tx.settles.iter().filter(|(_, how)| *how == Settlement::Ack);
+            stats.ack.add(acks.map(|(run, _)| u64::from(run.len)).sum());
+        }
+    }
+
     /// Puts acknowledgements that did not take effect back among the unacknowledged, under their
     /// own tags.
     fn restore(&mut self, channel: u16, settles: Vec<(UnackedRun, Settlement)>) {
@@ -125,6 +153,7 @@ impl Session {
             for (run, _) in settles {
                 state.unacked.restore(run);
             }
+            state.note_unacked();
         }
     }
 }
