@@ -26,9 +26,12 @@ mod hostile;
 mod http;
 mod http_access;
 mod http_bindings;
+mod http_definitions;
 mod http_errors;
+mod http_health;
 mod http_limits;
 mod http_lists;
+mod http_messages;
 mod http_policies;
 mod http_replay;
 mod http_transport;
@@ -115,6 +118,9 @@ const AREAS: &[&[Scenario]] = &[
     http_policies::ALL,
     http_bindings::ALL,
     http_limits::ALL,
+    http_messages::ALL,
+    http_definitions::ALL,
+    http_health::ALL,
     http_replay::ALL,
 ];
 
