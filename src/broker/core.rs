@@ -1,8 +1,8 @@
 //! The broker itself: what there is one of per node.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -54,6 +54,7 @@ pub struct Broker {
     pub alarms: Alarms,
     /// Channels that wait for direct replies.
     pub replies: Replies,
+    node_name: OnceLock<String>,
     /// Parameters of hosts and of the broker.
     pub(super) parameters: Mutex<Parameters>,
     /// One change of the list of hosts, or of what belongs to one by name, at a time.
@@ -84,6 +85,7 @@ impl Broker {
             users: Users::default(),
             connections: Connections::default(),
             replies: Replies::default(),
+            node_name: OnceLock::new(),
             parameters: Mutex::default(),
             vhost_change: Mutex::default(),
             journal: Arc::default(),
@@ -96,6 +98,17 @@ impl Broker {
             vhosts: RwLock::default(),
             last_id: AtomicU64::new(0),
         })
+    }
+
+    /// The name of the node; empty before it was given one.
+    pub fn node_name(&self) -> &str {
+        self.node_name.get().map_or("", String::as_str)
+    }
+
+    /// Gives the node its name, once.
+    pub fn name_node(&self, name: &str) {
+        // A second name would be our own bug; the first stays.
+        let _ = self.node_name.set(name.to_owned());
     }
 
     /// A number that was never given out before in this process.

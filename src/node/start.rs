@@ -50,6 +50,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     }
     let files = raise_file_limit();
     let broker = build_broker(settings);
+    broker.name_node(&node_name(settings));
     let session = session_options(settings)?;
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
