@@ -24,6 +24,7 @@ use crate::auth::HashingAlgorithm;
 use crate::definitions::Command;
 use crate::definitions::rows::VhostRow;
 use crate::ids::Name;
+use crate::logs::Logs;
 use crate::queue::QueueKind;
 
 /// What the broker is told at start.
@@ -41,6 +42,13 @@ pub struct Options {
     pub default_kind: QueueKind,
 }
 
+/// What the node told about itself.
+#[derive(Debug)]
+struct Identity {
+    node: String,
+    logs: Arc<Logs>,
+}
+
 /// A running broker.
 #[derive(Debug)]
 pub struct Broker {
@@ -54,7 +62,6 @@ pub struct Broker {
     pub alarms: Alarms,
     /// Channels that wait for direct replies.
     pub replies: Replies,
-    node_name: OnceLock<String>,
     /// Parameters of hosts and of the broker.
     pub(super) parameters: Mutex<Parameters>,
     /// One change of the list of hosts, or of what belongs to one by name, at a time.
@@ -72,6 +79,7 @@ pub struct Broker {
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
+    identity: OnceLock<Identity>,
     vhosts: RwLock<BTreeMap<Name, Arc<Vhost>>>,
     last_id: AtomicU64,
 }
@@ -85,7 +93,6 @@ impl Broker {
             users: Users::default(),
             connections: Connections::default(),
             replies: Replies::default(),
-            node_name: OnceLock::new(),
             parameters: Mutex::default(),
             vhost_change: Mutex::default(),
             journal: Arc::default(),
@@ -95,20 +102,30 @@ impl Broker {
             pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),
+            identity: OnceLock::new(),
             vhosts: RwLock::default(),
             last_id: AtomicU64::new(0),
         })
     }
 
-    /// The name of the node; empty before it was given one.
-    pub fn node_name(&self) -> &str {
-        self.node_name.get().map_or("", String::as_str)
+    /// Tells it its node's name and its log; once.
+    pub fn introduce(&self, node: &str, logs: Arc<Logs>) {
+        // A second name would be our own bug; the first stays.
+        let _ = self.identity.set(Identity {
+            node: node.to_owned(),
+            logs,
+        });
     }
 
-    /// Gives the node its name, once.
-    pub fn name_node(&self, name: &str) {
-        // A second name would be our own bug; the first stays.
-        let _ = self.node_name.set(name.to_owned());
+    /// The node's name; before it was told, as in tests, Erlang's for none.
+    pub fn node(&self) -> &str {
+        let identity = self.identity.get();
+        identity.map_or("nonode@nohost", |identity| identity.node.as_str())
+    }
+
+    /// The log, whose levels can be changed and whose last lines can be read.
+    pub fn logs(&self) -> Option<&Arc<Logs>> {
+        self.identity.get().map(|identity| &identity.logs)
     }
 
     /// A number that was never given out before in this process.
@@ -213,12 +230,11 @@ impl Broker {
         }
         let limit = self.alarms.memory_limit();
         if used > limit {
-            tracing::warn!(
-                "memory resource limit alarm set. Memory used:{used} allowed:{limit}. Publishers \
-                 will be blocked until this alarm clears"
-            );
+            tracing::info!("vm_memory_high_watermark set. Memory used:{used} allowed:{limit}");
+            self.log_alarm("memory");
         } else {
-            tracing::warn!("memory resource limit alarm cleared");
+            tracing::info!("vm_memory_high_watermark clear. Memory used:{used} allowed:{limit}");
+            self.log_alarm_cleared("memory");
         }
         self.tell_of_alarms();
     }
@@ -230,15 +246,35 @@ impl Broker {
         if !self.alarms.measure_disk(low) {
             return;
         }
+        let (free, limit) = self
+            .journal
+            .log()
+            .map_or((0, 0), |log| (log.free_bytes(), log.reserve_bytes()));
         if low {
-            tracing::warn!(
-                "disk resource limit alarm set: the disk of the data folder is almost full. \
-                 Publishers will be blocked until this alarm clears"
-            );
+            tracing::info!("Free disk space is insufficient. Free bytes: {free}. Limit: {limit}");
+            self.log_alarm("disk");
         } else {
-            tracing::warn!("disk resource limit alarm cleared");
+            tracing::info!("Free disk space is sufficient. Free bytes: {free}. Limit: {limit}");
+            self.log_alarm_cleared("disk");
         }
         self.tell_of_alarms();
+    }
+
+    /// RabbitMQ's block, which nobody overlooks.
+    fn log_alarm(&self, resource: &str) {
+        let node = self.node();
+        let stars = "*".repeat(58);
+        tracing::warn!(
+            "{resource} resource limit alarm set on node {node}.\n\n{stars}\n*** Publishers will be \
+             blocked until this alarm clears ***\n{stars}\n"
+        );
+    }
+
+    fn log_alarm_cleared(&self, resource: &str) {
+        let node = self.node();
+        tracing::warn!("{resource} resource limit alarm cleared on node {node}");
+        // Of a cluster of one, that is the last.
+        tracing::warn!("{resource} resource limit alarm cleared across the cluster");
     }
 
     fn tell_of_alarms(&self) {

@@ -138,7 +138,7 @@ impl Broker {
         set("exchange_name", long(record.exchange()));
         set("routing_keys", Value::Array(keys));
         set("properties", Value::Table(properties_table(properties)));
-        set("node", Value::text(self.node_name()));
+        set("node", Value::text(self.node()));
         if let Told::Delivered(_, redelivered) = told {
             set("redelivered", Value::I32(i32::from(redelivered)));
         }
