@@ -254,15 +254,13 @@ fn hash_password(context: &Context) -> Result<Answer, Failure> {
     let password = password(context, 0)?;
     let reply = context.call(
         Method::POST,
-        "/api/leveret/hash-password",
+        "/api/auth/hash_password",
         &json!({ "password": password }),
     )?;
     if !reply.is_done() {
         return Err(reply.failure());
     }
-    Ok(Answer::Text(
-        text(&reply.json()?, "password_hash").to_owned(),
-    ))
+    Ok(Answer::Text(text(&reply.json()?, "ok").to_owned()))
 }
 
 fn list_users(context: &Context) -> Result<Answer, Failure> {
