@@ -11,6 +11,7 @@ use super::buffer::{Buffer, Pending, Rest, octets_pending};
 use super::files::{Files, LogFile, SPARES_MAX, retire};
 use super::format::{PAYLOAD_MAX, log_name};
 use super::groups::Groups;
+use super::meter::Meter;
 use super::options::{Entry, LogOptions, Wake};
 use super::place::Position;
 use crate::message::StoredFile;
@@ -42,6 +43,7 @@ pub struct Log {
     pub(super) low: AtomicBool,
     /// Free octets of the disk below which it is low; changes while the log is open.
     pub(super) reserve_bytes: AtomicU64,
+    pub(super) meter: Meter,
     pub(super) failure: OnceLock<StoreError>,
     pub(super) on_failure: Mutex<Option<OnFailure>>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
@@ -92,6 +94,7 @@ impl Log {
             }),
             low: AtomicBool::new(false),
             reserve_bytes: AtomicU64::new(options.reserve_bytes),
+            meter: Meter::default(),
             failure: OnceLock::new(),
             on_failure: Mutex::new(None),
             thread: Mutex::new(None),
@@ -211,6 +214,11 @@ impl Log {
     /// Everything below is synced.
     pub fn durable_position(&self) -> Position {
         Position::from_u64(self.durable_end.load(Ordering::Acquire))
+    }
+
+    /// What the log measures of itself.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// True while the disk has less free space than its reserve: publishes should be refused.
