@@ -163,7 +163,7 @@ fn check_columns(words: &[String], spec: &Spec) -> Result<(), Failure> {
     }
     Err(Failure::arguments(format!(
         "Info key(s) {} are not supported",
-        unknown.join(", ")
+        unknown.join(",")
     )))
 }
 
@@ -241,7 +241,7 @@ mod tests {
         );
         assert_eq!(
             failure("list_queues name no such", &LIST),
-            "Info key(s) no, such are not supported"
+            "Info key(s) no,such are not supported"
         );
         assert_eq!(failure("list_queues name,messages", &LIST), "");
     }
