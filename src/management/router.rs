@@ -17,6 +17,7 @@ pub fn all(api: &SharedApi) -> Router {
         .merge(api::definitions::routes())
         .merge(api::health::routes())
         .merge(api::limits::routes())
+        .merge(api::logs::routes())
         .merge(api::login::routes())
         .merge(api::overview::routes())
         .merge(api::parameters::routes())

@@ -8,6 +8,7 @@ pub mod definitions;
 pub mod health;
 pub mod limits;
 pub mod login;
+pub mod logs;
 pub mod overview;
 pub mod parameters;
 pub mod permissions;
