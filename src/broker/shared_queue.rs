@@ -44,6 +44,8 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set.
     pub settings: QueueArguments,
+    /// When it was made, or found after a restart, in milliseconds since the epoch.
+    pub made_at: u64,
     /// The last minute of its counts, for the sampler.
     pub history: History<QUEUE_SERIES, 2, 0>,
     /// How often some consumer could have taken a message.
@@ -112,6 +114,7 @@ impl SharedQueue {
             machine: Mutex::new(Queue::new(spec.settings.clone(), spec.durable, now)),
             settings: spec.settings,
             deleted: AtomicBool::new(false),
+            made_at: now,
             history: History::default(),
             utilisation: Utilisation::default(),
         })

@@ -2,10 +2,12 @@
 //! chosen columns. Works on JSON values, so that every resource has all of it.
 
 mod columns;
+mod order;
 mod page;
 mod sort;
 #[cfg(test)]
 mod tests;
 
 pub use columns::Columns;
+pub use order::Ordered;
 pub use page::Listing;
