@@ -40,6 +40,15 @@ impl Pattern {
         })
     }
 
+    /// Compiles `text`, which matches anywhere when it is empty, as the patterns of policies do.
+    pub fn anywhere(text: &str) -> Result<Self, PatternError> {
+        let source = if text.is_empty() { "(?:)" } else { text };
+        Ok(Self {
+            text: text.to_owned(),
+            regex: compile(source)?,
+        })
+    }
+
     /// Compiles `source` but shows `text`: a pattern whose variables have been replaced.
     pub(super) fn expanded(text: &str, source: &str) -> Result<Self, PatternError> {
         Ok(Self {

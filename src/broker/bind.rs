@@ -18,6 +18,9 @@ impl Vhost {
         let new = bindings
             .bind(binding)
             .map_err(|refusal| AmqpError::precondition_failed(refusal.to_string()))?;
+        if topology.deleted {
+            return Err(self.gone());
+        }
         if new {
             exchange.set_bindings(bindings);
             if self.outlives_restart(&exchange, &binding.destination) {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -85,40 +85,147 @@ impl ConnectionHandle {
     }
 }
 
+/// What is open of a user, beyond its connections.
+#[derive(Debug, Default)]
+pub struct UserUsage {
+    channels: AtomicU64,
+}
+
+/// A channel that counts as its user's until it is dropped.
+#[derive(Debug)]
+pub struct CountedChannel(Arc<UserUsage>);
+
+impl UserUsage {
+    /// Counts one channel more, unless there are `max`.
+    pub fn open_channel(self: &Arc<Self>, max: Option<u64>) -> Option<CountedChannel> {
+        let max = max.unwrap_or(u64::MAX);
+        let counted = self
+            .channels
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+                (open < max).then_some(open + 1)
+            });
+        counted.ok().map(|_| CountedChannel(Arc::clone(self)))
+    }
+}
+
+impl Drop for CountedChannel {
+    fn drop(&mut self) {
+        self.0.channels.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A limit that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Of the virtual host.
+    Vhost(u64),
+    /// Of the user.
+    User(u64),
+}
+
+/// Most connections of a host and of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConnectionLimits {
+    /// Of the virtual host; `None` without a limit.
+    pub vhost: Option<u64>,
+    /// Of the user.
+    pub user: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    by_id: HashMap<u64, Arc<ConnectionHandle>>,
+    by_vhost: HashMap<String, u64>,
+    by_user: HashMap<String, u64>,
+    /// Kept as long as somebody of that name is connected.
+    usage: HashMap<String, Weak<UserUsage>>,
+}
+
+fn one_less(counts: &mut HashMap<String, u64>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(name);
+        }
+    }
+}
+
 /// The open connections.
 #[derive(Debug, Default)]
 pub struct Connections {
-    open: Mutex<HashMap<u64, Arc<ConnectionHandle>>>,
+    open: Mutex<Open>,
     /// Sessions whose task has not ended, open or not.
     sessions: AtomicU64,
 }
 
 impl Connections {
-    /// Adds one after `connection.open`.
-    pub fn add(&self, handle: Arc<ConnectionHandle>) {
-        self.open.lock().insert(handle.id, handle);
+    /// Adds one at `connection.open`, unless a limit is used up; the host's is looked at first.
+    /// Returns what its user has open.
+    pub fn add(
+        &self,
+        handle: Arc<ConnectionHandle>,
+        limits: ConnectionLimits,
+    ) -> Result<Arc<UserUsage>, Full> {
+        let mut open = self.open.lock();
+        let count = |counts: &HashMap<String, u64>, name: &str| {
+            counts.get(name).copied().unwrap_or_default()
+        };
+        if let Some(max) = limits.vhost
+            && count(&open.by_vhost, &handle.vhost) >= max
+        {
+            return Err(Full::Vhost(max));
+        }
+        if let Some(max) = limits.user
+            && count(&open.by_user, &handle.user) >= max
+        {
+            return Err(Full::User(max));
+        }
+        *open.by_vhost.entry(handle.vhost.clone()).or_default() += 1;
+        *open.by_user.entry(handle.user.clone()).or_default() += 1;
+        let known = open.usage.get(&handle.user).and_then(Weak::upgrade);
+        let usage = known.unwrap_or_default();
+        open.usage
+            .insert(handle.user.clone(), Arc::downgrade(&usage));
+        open.by_id.insert(handle.id, handle);
+        Ok(usage)
     }
 
     /// Removes one.
     pub fn remove(&self, id: u64) {
-        self.open.lock().remove(&id);
+        let mut open = self.open.lock();
+        let Some(handle) = open.by_id.remove(&id) else {
+            return;
+        };
+        one_less(&mut open.by_vhost, &handle.vhost);
+        one_less(&mut open.by_user, &handle.user);
+        if !open.by_user.contains_key(&handle.user) {
+            open.usage.remove(&handle.user);
+        }
     }
 
     /// The connection `id`.
     pub fn get(&self, id: u64) -> Option<Arc<ConnectionHandle>> {
-        self.open.lock().get(&id).cloned()
+        self.open.lock().by_id.get(&id).cloned()
     }
 
     /// All of them, oldest first.
     pub fn all(&self) -> Vec<Arc<ConnectionHandle>> {
-        let mut all: Vec<_> = self.open.lock().values().cloned().collect();
+        let mut all: Vec<_> = self.open.lock().by_id.values().cloned().collect();
         all.sort_unstable_by_key(|handle| handle.id);
         all
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.open.lock().len()
+        self.open.lock().by_id.len()
+    }
+
+    /// Closes those that `which` says with 320 and this text.
+    pub fn close_where(&self, text: &str, which: impl Fn(&ConnectionHandle) -> bool) {
+        let error = AmqpError::new(ReplyCode::ConnectionForced, text.to_owned());
+        for handle in self.all().into_iter().filter(|handle| which(handle)) {
+            handle.inbox.post(Event::Close(error.clone()));
+        }
     }
 
     /// True when there is none.
@@ -143,7 +250,7 @@ impl Connections {
 
     /// Posts `event` to all.
     pub fn post_all(&self, event: &Event) {
-        for handle in self.open.lock().values() {
+        for handle in self.open.lock().by_id.values() {
             handle.inbox.post(event.clone());
         }
     }

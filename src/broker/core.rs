@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::admin::parameters::Parameters;
 use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
-use super::import::Kept;
 use super::inbox::Event;
 use super::journal::Journal;
 use super::observe::churn::{AuthAttempts, Churn};
@@ -19,7 +19,7 @@ use super::reply_to::Replies;
 use super::shared_queue::SharedQueue;
 use super::timer::Timer;
 use super::users::Users;
-use super::vhost::Vhost;
+use super::vhost::{Description, Vhost};
 use crate::auth::HashingAlgorithm;
 use crate::definitions::Command;
 use crate::definitions::rows::VhostRow;
@@ -54,8 +54,10 @@ pub struct Broker {
     pub alarms: Alarms,
     /// Channels that wait for direct replies.
     pub replies: Replies,
-    /// Imported objects that have no effect yet.
-    pub kept: Mutex<Kept>,
+    /// Parameters of hosts and of the broker.
+    pub(super) parameters: Mutex<Parameters>,
+    /// One change of the list of hosts, or of what belongs to one by name, at a time.
+    pub(super) vhost_change: Mutex<()>,
     /// The way to the commit log.
     pub journal: Arc<Journal>,
     /// How often connections and channels come and go.
@@ -82,7 +84,8 @@ impl Broker {
             users: Users::default(),
             connections: Connections::default(),
             replies: Replies::default(),
-            kept: Mutex::default(),
+            parameters: Mutex::default(),
+            vhost_change: Mutex::default(),
             journal: Arc::default(),
             churn: Churn::default(),
             auth_attempts: AuthAttempts::default(),
@@ -112,19 +115,54 @@ impl Broker {
 
     /// The virtual host called `name`, made if it is not there.
     pub fn put_vhost(&self, name: &[u8], default_kind: Option<QueueKind>) -> Arc<Vhost> {
-        let kind = default_kind.unwrap_or(self.options.default_kind);
+        if let Some(known) = self.vhost(name) {
+            return known;
+        }
+        let name = Name::new(name);
+        let description = Description {
+            default_queue_type: default_kind.map(|kind| kind.name().to_owned()),
+            default_kind: default_kind.unwrap_or(self.options.default_kind),
+            ..Description::default()
+        };
+        let row = VhostRow {
+            name: name.clone(),
+            description: String::new(),
+            tags: Vec::new(),
+            default_queue_type: description.default_queue_type.clone(),
+        };
+        self.insert_vhost(&name, description, Some(row))
+    }
+
+    /// Adds a host, or describes the one that is there anew, and proposes `row`.
+    pub(super) fn insert_vhost(
+        &self,
+        name: &Name,
+        description: Description,
+        row: Option<VhostRow>,
+    ) -> Arc<Vhost> {
         let mut vhosts = self.vhosts.write();
-        let entry = vhosts.entry(Name::new(name));
-        Arc::clone(entry.or_insert_with_key(|name| {
-            let journal = Arc::clone(&self.journal);
-            journal.define(Command::PutVhost(VhostRow {
-                name: name.clone(),
-                description: String::new(),
-                tags: Vec::new(),
-                default_queue_type: default_kind.map(|kind| kind.name().to_owned()),
-            }));
-            Vhost::new(name.clone(), kind, journal)
-        }))
+        if let Some(row) = row {
+            self.journal.define(Command::PutVhost(row));
+        }
+        if let Some(known) = vhosts.get(name) {
+            known.describe(description);
+            return Arc::clone(known);
+        }
+        let journal = Arc::clone(&self.journal);
+        let vhost = Vhost::new(name.clone(), description, journal);
+        vhosts.insert(name.clone(), Arc::clone(&vhost));
+        vhost
+    }
+
+    /// Takes a host out of the list and proposes its end with all that is in it. Nothing comes into it
+    /// any more; what it holds is the caller's to end.
+    pub(super) fn remove_vhost(&self, name: &[u8]) -> Option<Arc<Vhost>> {
+        let mut vhosts = self.vhosts.write();
+        let vhost = vhosts.remove(name)?;
+        vhost.close();
+        let name = vhost.name.clone();
+        self.journal.define(Command::DeleteVhost { name });
+        Some(vhost)
     }
 
     /// Numbers start above those that were used before the restart.
@@ -134,7 +172,7 @@ impl Broker {
 
     /// Starts the lease of a queue that nobody uses, if it has one.
     pub(super) fn note_lease(&self, queue: &Arc<SharedQueue>) {
-        if queue.settings.expires_ms.is_some()
+        if queue.in_force(|settings| settings.expires_ms.is_some())
             && let Some(end) = queue.lease_end()
         {
             self.timer.watch_lease(queue, end);

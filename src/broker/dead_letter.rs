@@ -162,7 +162,13 @@ impl Broker {
         round: &mut Round,
         batch: &mut Batch,
     ) {
-        let Some(exchange) = queue.settings.dead_letter_exchange.as_deref() else {
+        let (exchange, key) = queue.in_force(|settings| {
+            (
+                settings.dead_letter_exchange.clone(),
+                settings.dead_letter_routing_key.clone(),
+            )
+        });
+        let Some(exchange) = exchange.as_deref() else {
             return;
         };
         let Some(vhost) = queue.vhost.upgrade() else {
@@ -172,7 +178,7 @@ impl Broker {
             return;
         };
         let mut headers = properties.headers_table();
-        let override_key = queue.settings.dead_letter_routing_key.as_deref();
+        let override_key = key.as_deref();
         let carbon = extra_keys(&headers).unwrap_or_default();
         describe_death(
             &mut headers,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::define::exchange_row;
-use super::exchange::{Exchange, ExchangeSpec, exchange_subject};
+use super::exchange::{Exchange, ExchangePolicy, ExchangeSpec, exchange_subject};
 use super::vhost::{Topology, Vhost};
 use crate::amqp::AmqpError;
 use crate::definitions::Command;
+use crate::definitions::policy::{Kind, PolicySet};
 use crate::exchange::{Destination, ExchangeType, check_arguments, unknown_type_text};
 use crate::ids::Name;
 use crate::queue::equivalence;
@@ -27,12 +28,13 @@ impl Vhost {
         if let Some(current) = self.exchange(spec.name.as_bytes()) {
             return self.same_exchange(&current, &spec);
         }
+        if topology.deleted {
+            return Err(self.gone());
+        }
         let row = spec.durable.then(|| exchange_row(&self.name, &spec));
         let exchange = Exchange::new(spec);
-        if let Some(alternate) = &exchange.alternate {
-            let users = topology.alternates.entry(alternate.clone()).or_default();
-            users.push(Arc::clone(&exchange));
-        }
+        exchange.set_policy(exchange_policy(&self.policies.load(), &exchange));
+        note_alternate(&mut topology, &exchange);
         let name = exchange.name.clone();
         self.exchanges.write().insert(name.clone(), exchange);
         if let Some(row) = row {
@@ -88,14 +90,7 @@ impl Vhost {
                     name: exchange.name.clone(),
                 });
             }
-            if let Some(alternate) = &exchange.alternate
-                && let Some(users) = topology.alternates.get_mut(alternate)
-            {
-                users.retain(|user| !Arc::ptr_eq(user, &exchange));
-                if users.is_empty() {
-                    topology.alternates.remove(alternate);
-                }
-            }
+            forget_alternate(topology, &exchange);
             invalidate_users(topology, &exchange.name);
             for binding in exchange.bindings().iter() {
                 forget_source(topology, binding.destination, &exchange.name, 1);
@@ -139,6 +134,53 @@ fn invalidate_users(topology: &Topology, name: &Name) {
     for user in topology.alternates.get(name).into_iter().flatten() {
         user.invalidate();
     }
+}
+
+/// Notes which exchange has this one for its alternate.
+fn note_alternate(topology: &mut Topology, exchange: &Arc<Exchange>) {
+    if let Some(alternate) = exchange.alternate() {
+        let users = topology.alternates.entry(alternate).or_default();
+        users.push(Arc::clone(exchange));
+    }
+}
+
+fn forget_alternate(topology: &mut Topology, exchange: &Arc<Exchange>) {
+    if let Some(alternate) = exchange.alternate()
+        && let Some(users) = topology.alternates.get_mut(&alternate)
+    {
+        users.retain(|user| !Arc::ptr_eq(user, exchange));
+        if users.is_empty() {
+            topology.alternates.remove(&alternate);
+        }
+    }
+}
+
+/// What `policies` make of an exchange; `None` where none is for it.
+fn exchange_policy(policies: &PolicySet, exchange: &Exchange) -> Option<ExchangePolicy> {
+    let matched = policies.matching(Kind::Exchange, exchange.name.as_bytes());
+    if matched.is_empty() {
+        return None;
+    }
+    Some(ExchangePolicy {
+        definition: matched.definition(),
+        policy: matched.policy.map(|policy| policy.name.clone()),
+        operator_policy: matched.operator.map(|policy| policy.name.clone()),
+    })
+}
+
+/// Puts `policies` into force on an exchange, whatever it was under before.
+pub(super) fn follow_policies(
+    topology: &mut Topology,
+    policies: &PolicySet,
+    exchange: &Arc<Exchange>,
+) {
+    let policy = exchange_policy(policies, exchange);
+    if exchange.is_deleted() || exchange.policy().as_deref() == policy.as_ref() {
+        return;
+    }
+    forget_alternate(topology, exchange);
+    exchange.set_policy(policy);
+    note_alternate(topology, exchange);
 }
 
 /// Counts `count` bindings less from `source` to `destination`.

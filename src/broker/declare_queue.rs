@@ -46,6 +46,10 @@ impl Vhost {
             current.touch(now);
             return Ok((current, false));
         }
+        if topology.deleted {
+            return Err(self.gone());
+        }
+        self.check_queue_limit(&spec.name)?;
         let queue = SharedQueue::new(broker.next_id(), self, spec, now);
         self.churn.created.add(1);
         self.queues
@@ -112,14 +116,14 @@ impl Vhost {
         )?;
         let (mut received, mut known) = (declared.arguments.clone(), current.arguments.clone());
         // A declaration without a type means the default one.
-        let kind = |table: &Table| match table.get(b"x-queue-type").and_then(Value::as_long_string)
-        {
+        let kind = received.get(b"x-queue-type");
+        let kind = match kind.and_then(Value::as_long_string) {
             Some(b"classic") => Some(QueueKind::Classic),
             Some(b"quorum") => Some(QueueKind::Quorum),
             Some(_) => None,
-            None => Some(self.default_kind),
+            None => Some(self.default_kind()),
         };
-        if kind(&received) == kind(&known) {
+        if kind == Some(current.settings.kind) {
             received.remove(b"x-queue-type");
             known.remove(b"x-queue-type");
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::observe::exchange_counts::ExchangeCounts;
-use crate::amqp::{Table, Value};
+use crate::amqp::Table;
 use crate::exchange::{Bindings, ExchangeType};
 use crate::ids::Name;
 
@@ -26,13 +26,24 @@ pub struct Exchange {
     pub internal: bool,
     /// As declared.
     pub arguments: Table,
-    /// Where messages go that no binding takes.
-    pub alternate: Option<Name>,
     /// What it counts.
     pub counts: Arc<ExchangeCounts>,
+    /// The policies it is under, and what they make of it.
+    policy: ArcSwapOption<ExchangePolicy>,
     bindings: ArcSwap<Bindings>,
     generation: AtomicU64,
     deleted: AtomicBool,
+}
+
+/// The policies an exchange is under.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExchangePolicy {
+    /// The name of the policy.
+    pub policy: Option<String>,
+    /// The name of the operator policy.
+    pub operator_policy: Option<String>,
+    /// The keys of both.
+    pub definition: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `exchange 'x' in vhost '/'`, as error texts call it.
@@ -57,11 +68,6 @@ pub struct ExchangeSpec {
 
 impl Exchange {
     pub(super) fn new(spec: ExchangeSpec) -> Arc<Self> {
-        let alternate = spec
-            .arguments
-            .get(b"alternate-exchange")
-            .and_then(Value::as_long_string)
-            .map(Name::new);
         Arc::new(Self {
             bindings: ArcSwap::from_pointee(Bindings::new(spec.kind, &spec.arguments)),
             name: spec.name,
@@ -70,11 +76,34 @@ impl Exchange {
             auto_delete: spec.auto_delete,
             internal: spec.internal,
             arguments: spec.arguments,
-            alternate,
             counts: Arc::default(),
+            policy: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             deleted: AtomicBool::new(false),
         })
+    }
+
+    /// Where messages go that no binding takes: what the declaration says goes before the policy.
+    pub fn alternate(&self) -> Option<Name> {
+        match self.arguments.get(b"alternate-exchange") {
+            Some(declared) => declared.as_long_string().map(Name::new),
+            None => {
+                let policy = self.policy.load();
+                let name = policy.as_ref()?.definition.get("alternate-exchange")?;
+                name.as_str().map(Name::from)
+            }
+        }
+    }
+
+    /// The policies it is under; `None` where it is under none.
+    pub fn policy(&self) -> Option<Arc<ExchangePolicy>> {
+        self.policy.load_full()
+    }
+
+    /// The caller holds the topology lock and keeps its book of alternates.
+    pub(super) fn set_policy(&self, policy: Option<ExchangePolicy>) {
+        self.policy.store(policy.map(Arc::new));
+        self.invalidate();
     }
 
     /// The bindings of this moment.

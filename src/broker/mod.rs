@@ -2,6 +2,7 @@
 //! users, alarms. It knows no sockets: connections reach it by calls and hear from it through
 //! their [`inbox::Inbox`].
 
+pub mod admin;
 pub mod alarms;
 pub mod batch;
 pub mod bind;
@@ -13,7 +14,6 @@ pub mod declare_exchange;
 pub mod declare_queue;
 pub mod define;
 pub mod exchange;
-pub mod import;
 pub mod inbox;
 pub mod journal;
 pub mod keeper;

@@ -1,17 +1,25 @@
 //! What a broker had before its restart: definitions first, then the messages of durable queues.
 
+use std::collections::BTreeMap;
+
+use super::admin::Parameter;
+use super::admin::parameters::OPERATOR_POLICY;
+use super::admin::policies::policy_of_json;
 use super::core::Broker;
 use super::declare_exchange::exchange_type;
 use super::define::binding_of;
 use super::exchange::ExchangeSpec;
 use super::shared_queue::{QueueSpec, queue_subject};
+use super::users::UserLimits;
+use super::vhost::{Description, queue_kind};
 use crate::auth::{Permissions, TopicPermission, User};
 use crate::definitions::State;
-use crate::definitions::import::{ImportedGlobalParameter, ImportedParameter, ImportedPolicy};
+use crate::definitions::policy::{Author, Policy, PolicySet};
 use crate::definitions::rows::{
     BindingRow, ExchangeRow, GlobalParameterRow, ParameterRow, PermissionRow, PolicyRow, QueueRow,
     TopicPermissionRow, UserRow, VhostRow,
 };
+use crate::ids::Name;
 use crate::queue::QueueArguments;
 use crate::store::StoreError;
 use crate::store::replay::{Places, Replay};
@@ -36,13 +44,18 @@ impl Broker {
     ) -> Result<Restored, StoreError> {
         self.start_ids_above(state.queue_id_max().max(found.last_queue()));
         for row in state.rows::<VhostRow>() {
-            let kind = row.default_queue_type.as_deref();
-            self.put_vhost(
-                row.name.as_bytes(),
-                kind.and_then(super::import::queue_kind),
-            );
+            let chosen = row.default_queue_type;
+            let kind = chosen.as_deref().and_then(queue_kind);
+            let description = Description {
+                text: row.description,
+                tags: row.tags,
+                default_kind: kind.unwrap_or(self.options.default_kind),
+                default_queue_type: chosen,
+            };
+            self.insert_vhost(&row.name, description, None);
         }
         self.restore_users(state);
+        self.restore_rules(state);
         for row in state.rows::<ExchangeRow>() {
             self.restore_exchange(row);
         }
@@ -60,13 +73,14 @@ impl Broker {
                 tracing::warn!("binding from '{source}' to '{to}': {}", error.text);
             }
         }
-        self.restore_kept(state);
+        self.restore_limits();
         Ok(restored)
     }
 
     fn restore_users(&self, state: &State) {
         self.users.change(|tables| {
             for row in state.rows::<UserRow>() {
+                tables.put_limits(&row.name, UserLimits::of(&row.limits));
                 tables.put_user(User {
                     name: row.name,
                     password: row.password,
@@ -83,7 +97,7 @@ impl Broker {
                 let (user, vhost) = (&row.user, row.vhost.to_string());
                 let exchange = row.exchange.to_string();
                 match TopicPermission::new(&exchange, &row.write, &row.read, user, &vhost) {
-                    Ok(found) => tables.put_topic(user, &vhost, found),
+                    Ok(found) => drop(tables.put_topic(user, &vhost, found)),
                     Err(error) => tracing::warn!("topic permissions of user '{user}': {error}"),
                 }
             }
@@ -126,7 +140,7 @@ impl Broker {
         };
         let now = crate::time::unix_ms();
         let subject = queue_subject(row.name.as_bytes(), &vhost.name);
-        let kind = super::import::queue_kind(&row.kind).unwrap_or(vhost.default_kind);
+        let kind = queue_kind(&row.kind).unwrap_or(vhost.default_kind());
         let outcome = QueueArguments::parse(&row.arguments, &subject, kind).and_then(|settings| {
             let spec = QueueSpec {
                 name: row.name,
@@ -153,43 +167,58 @@ impl Broker {
         Ok(())
     }
 
-    fn restore_kept(&self, state: &State) {
-        let mut kept = self.kept.lock();
+    /// Before exchanges and queues, so that these come under their policies.
+    fn restore_rules(&self, state: &State) {
+        let mut sets: BTreeMap<Name, PolicySet> = BTreeMap::new();
         for row in state.rows::<PolicyRow>() {
-            let Ok(definition) = serde_json::from_str(&row.definition) else {
+            let definition = serde_json::from_str(&row.definition).unwrap_or_default();
+            let (pattern, kind) = (&row.pattern, &row.apply_to);
+            match Policy::new(
+                Author::User,
+                &row.name,
+                pattern,
+                kind,
+                &definition,
+                row.priority,
+            ) {
+                Ok(policy) => drop(sets.entry(row.vhost).or_default().put(false, policy)),
+                Err(reason) => tracing::warn!("policy '{}': {reason}", row.name),
+            }
+        }
+        let mut parameters = self.parameters.lock();
+        for row in state.rows::<ParameterRow>() {
+            let value = serde_json::from_str(&row.value).unwrap_or_default();
+            if row.component == OPERATOR_POLICY {
+                match policy_of_json(&row.name, &value) {
+                    Ok(policy) => drop(sets.entry(row.vhost).or_default().put(true, policy)),
+                    Err(error) => tracing::warn!("operator policy '{}': {error}", row.name),
+                }
                 continue;
-            };
-            kept.policies.push(ImportedPolicy {
+            }
+            parameters.put(Parameter {
                 vhost: row.vhost.to_string(),
+                component: row.component,
                 name: row.name,
-                pattern: row.pattern,
-                apply_to: row.apply_to,
-                definition,
-                priority: row.priority,
+                value,
             });
         }
-        for row in state.rows::<ParameterRow>() {
-            if let Ok(value) = serde_json::from_str(&row.value) {
-                kept.parameters.push(ImportedParameter {
-                    vhost: row.vhost.to_string(),
-                    component: row.component,
-                    name: row.name,
-                    value,
-                });
-            }
-        }
         for row in state.rows::<GlobalParameterRow>() {
-            if let Ok(value) = serde_json::from_str(&row.value) {
-                kept.global_parameters.push(ImportedGlobalParameter {
-                    name: row.name,
-                    value,
-                });
+            let value = serde_json::from_str(&row.value).unwrap_or_default();
+            parameters.put_global(&row.name, value);
+        }
+        for (name, set) in sets {
+            if let Some(vhost) = self.vhost(name.as_bytes()) {
+                vhost.start_with(set);
             }
         }
-        for row in state.rows::<UserRow>() {
-            let limits = row.limits.into_iter();
-            kept.user_limits
-                .extend(limits.map(|(limit, n)| (row.name.clone(), limit, n)));
+    }
+
+    /// After the queues, since what is there stays whatever the limit.
+    fn restore_limits(&self) {
+        for limits in self.admin_list_vhost_limits(None) {
+            if let Some(vhost) = self.vhost(limits.vhost.as_bytes()) {
+                vhost.limit(&limits.value.into());
+            }
         }
     }
 }

@@ -128,7 +128,7 @@ impl Vhost {
             route.volatile |= visit(&current, message, &mut found);
             if found.is_empty() {
                 // An alternate that does not exist (yet) takes nothing.
-                let alternate = current.alternate.as_ref().and_then(|name| self.hop(name));
+                let alternate = current.alternate().and_then(|name| self.hop(&name));
                 pending.extend(alternate);
             }
             for destination in found.drain(..) {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::core::Broker;
@@ -11,6 +12,7 @@ use super::observe::utilisation::Utilisation;
 use super::port::ConsumerPort;
 use super::vhost::Vhost;
 use crate::amqp::{AmqpError, ReplyCode, Table};
+use crate::definitions::policy::{Kind, PolicySet};
 use crate::ids::Name;
 use crate::message::Chunk;
 use crate::queue::serving::Taken;
@@ -42,14 +44,29 @@ pub struct SharedQueue {
     pub auto_delete: bool,
     /// As declared.
     pub arguments: Table,
-    /// What the arguments set.
+    /// What the arguments set. Policies may set other values: [`Self::in_force`].
     pub settings: QueueArguments,
     /// When it was made, or found after a restart, in milliseconds since the epoch.
     pub made_at: u64,
+    /// The policies it is under.
+    policy: ArcSwapOption<QueuePolicy>,
     /// The last minute of its counts, for the sampler.
     pub history: History<QUEUE_SERIES, 2, 0>,
     /// How often some consumer could have taken a message.
     pub utilisation: Utilisation,
+}
+
+/// The policies a queue is under, and what they make of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuePolicy {
+    /// The name of the policy.
+    pub policy: Option<String>,
+    /// The name of the operator policy.
+    pub operator_policy: Option<String>,
+    /// The keys of both.
+    pub definition: serde_json::Map<String, serde_json::Value>,
+    /// The queue's settings with them.
+    pub settings: QueueArguments,
 }
 
 /// Series that a queue's history keeps: ready, unacknowledged, then
@@ -92,6 +109,33 @@ impl Drop for EndsProcess {
     }
 }
 
+/// What `policies` make of a queue; `None` where none is for it.
+fn policy_of(
+    policies: &PolicySet,
+    name: &Name,
+    arguments: &Table,
+    settings: &QueueArguments,
+) -> Option<QueuePolicy> {
+    if policies.is_empty() {
+        return None;
+    }
+    let kind = match settings.kind {
+        QueueKind::Classic => Kind::ClassicQueue,
+        QueueKind::Quorum => Kind::QuorumQueue,
+    };
+    let matched = policies.matching(kind, name.as_bytes());
+    if matched.is_empty() {
+        return None;
+    }
+    let definition = matched.definition();
+    Some(QueuePolicy {
+        settings: settings.under(arguments, &definition),
+        policy: matched.policy.map(|policy| policy.name.clone()),
+        operator_policy: matched.operator.map(|policy| policy.name.clone()),
+        definition,
+    })
+}
+
 /// `queue 'q' in vhost '/'`, as error texts call it.
 pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
     format!(
@@ -102,6 +146,16 @@ pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
 
 impl SharedQueue {
     pub(super) fn new(id: u64, vhost: &Arc<Vhost>, spec: QueueSpec, now: u64) -> Arc<Self> {
+        let policy = policy_of(
+            &vhost.policies.load(),
+            &spec.name,
+            &spec.arguments,
+            &spec.settings,
+        );
+        let settings = policy
+            .as_ref()
+            .map_or(&spec.settings, |policy| &policy.settings);
+        let machine = Mutex::new(Queue::new(settings.clone(), spec.durable, now));
         Arc::new(Self {
             id,
             name: spec.name,
@@ -111,13 +165,51 @@ impl SharedQueue {
             owner: spec.owner,
             auto_delete: spec.auto_delete,
             arguments: spec.arguments,
-            machine: Mutex::new(Queue::new(spec.settings.clone(), spec.durable, now)),
+            machine,
             settings: spec.settings,
+            policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
             made_at: now,
             history: History::default(),
             utilisation: Utilisation::default(),
         })
+    }
+
+    /// The policies it is under; `None` where it is under none.
+    pub fn policy(&self) -> Option<Arc<QueuePolicy>> {
+        self.policy.load_full()
+    }
+
+    /// Looks at the settings in force: what the arguments set, and policies.
+    pub fn in_force<R>(&self, look: impl FnOnce(&QueueArguments) -> R) -> R {
+        match &*self.policy.load() {
+            Some(policy) => look(&policy.settings),
+            None => look(&self.settings),
+        }
+    }
+
+    /// Puts the policies of its host into force, whatever it was under before.
+    pub(super) fn follow_policies(
+        self: &Arc<Self>,
+        broker: &Broker,
+        policies: &PolicySet,
+        now: u64,
+    ) {
+        let policy = policy_of(policies, &self.name, &self.arguments, &self.settings);
+        if self.policy.load().as_deref() == policy.as_ref() {
+            return;
+        }
+        let changed = self.with(broker, |queue, effects| {
+            let settings = policy
+                .as_ref()
+                .map_or(&self.settings, |policy| &policy.settings);
+            queue.change_settings(settings.clone(), now, effects);
+            // Under the lock, so that what is read of it afterwards is not older than the machine.
+            self.policy.store(policy.map(Arc::new));
+        });
+        if changed.is_some() {
+            broker.note_lease(self);
+        }
     }
 
     /// `queue 'q' in vhost '/'`.
@@ -391,7 +483,8 @@ impl SharedQueue {
 
     /// True when deliveries show `x-delivery-count`.
     pub fn counts_deliveries(&self) -> bool {
-        self.settings.kind == QueueKind::Quorum || self.settings.delivery_limit.is_some()
+        self.settings.kind == QueueKind::Quorum
+            || self.in_force(|settings| settings.delivery_limit.is_some())
     }
 
     /// Marks it deleted if `allowed` says so of its status, empties it and returns its consumers

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
+use super::declare_exchange::follow_policies;
 use super::exchange::{Exchange, ExchangeSpec};
 use super::journal::Journal;
 use super::observe::churn::QueueChurn;
@@ -12,8 +15,10 @@ use super::observe::exchange_counts::ExchangeCounts;
 use super::observe::gone::GoneSums;
 use super::shared_queue::SharedQueue;
 use crate::amqp::{AmqpError, Table};
+use crate::definitions::policy::PolicySet;
 use crate::exchange::{Destination, ExchangeType};
 use crate::ids::Name;
+use crate::queue::QueueKind;
 
 type Map<V> = RwLock<HashMap<Name, V, foldhash::fast::RandomState>>;
 
@@ -23,8 +28,18 @@ type Map<V> = RwLock<HashMap<Name, V, foldhash::fast::RandomState>>;
 pub struct Vhost {
     /// Its name.
     pub name: Name,
-    /// What `x-queue-type` stands at where a declaration has none.
-    pub default_kind: crate::queue::QueueKind,
+    /// What is said of it besides its name.
+    description: ArcSwap<Description>,
+    /// Where each publish and delivery is told of.
+    tracing: AtomicBool,
+    /// Its policies; changed under [`Self::policy_change`].
+    pub(super) policies: ArcSwap<PolicySet>,
+    /// One change of policies at a time.
+    pub(super) policy_change: Mutex<()>,
+    /// Most queues; `u64::MAX` without a limit.
+    pub(super) queues_max: AtomicU64,
+    /// Most connections; likewise.
+    pub(super) connections_max: AtomicU64,
     pub(super) exchanges: Map<Arc<Exchange>>,
     pub(super) queues: Map<Arc<SharedQueue>>,
     pub(super) topology: Mutex<Topology>,
@@ -46,6 +61,30 @@ pub(super) struct Topology {
     pub(super) alternates: HashMap<Name, Vec<Arc<Exchange>>, foldhash::fast::RandomState>,
     /// Exclusive queues by the connection that owns them.
     pub(super) owned: HashMap<u64, Vec<Arc<SharedQueue>>, foldhash::fast::RandomState>,
+    /// The host was deleted: nothing comes into it any more.
+    pub(super) deleted: bool,
+}
+
+/// What is said of a virtual host besides its name.
+#[derive(Debug, Clone, Default)]
+pub struct Description {
+    /// For people.
+    pub text: String,
+    /// For people.
+    pub tags: Vec<String>,
+    /// The type of queues declared without one, as it was chosen; `None` is the broker's default.
+    pub default_queue_type: Option<String>,
+    /// The same, in force.
+    pub default_kind: QueueKind,
+}
+
+/// The queue type that declarations and definitions call `name`.
+pub(super) fn queue_kind(name: &str) -> Option<QueueKind> {
+    match name {
+        "classic" => Some(QueueKind::Classic),
+        "quorum" => Some(QueueKind::Quorum),
+        _ => None,
+    }
 }
 
 /// The exchanges that every virtual host has.
@@ -60,14 +99,15 @@ const PREDECLARED: &[(&str, ExchangeType, bool)] = &[
 
 impl Vhost {
     /// A host with the predeclared exchanges and nothing else.
-    pub(super) fn new(
-        name: Name,
-        default_kind: crate::queue::QueueKind,
-        journal: Arc<Journal>,
-    ) -> Arc<Self> {
+    pub(super) fn new(name: Name, description: Description, journal: Arc<Journal>) -> Arc<Self> {
         let vhost = Self {
             name,
-            default_kind,
+            description: ArcSwap::from_pointee(description),
+            tracing: AtomicBool::new(false),
+            policies: ArcSwap::default(),
+            policy_change: Mutex::default(),
+            queues_max: AtomicU64::new(u64::MAX),
+            connections_max: AtomicU64::new(u64::MAX),
             exchanges: RwLock::default(),
             queues: RwLock::default(),
             topology: Mutex::default(),
@@ -91,6 +131,77 @@ impl Vhost {
                 .insert(exchange.name.clone(), exchange);
         }
         Arc::new(vhost)
+    }
+
+    /// What is said of it.
+    pub fn description(&self) -> Arc<Description> {
+        self.description.load_full()
+    }
+
+    pub(super) fn describe(&self, description: Description) {
+        self.description.store(Arc::new(description));
+    }
+
+    /// The type of queues that are declared without one.
+    pub fn default_kind(&self) -> QueueKind {
+        self.description.load().default_kind
+    }
+
+    /// True while publishes and deliveries are told of.
+    pub fn is_traced(&self) -> bool {
+        self.tracing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_traced(&self, on: bool) {
+        self.tracing.store(on, Ordering::Release);
+    }
+
+    /// The policies of this moment.
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.policies.load_full()
+    }
+
+    /// Gives an empty host its policies; the exchanges that are always there come under them.
+    pub(super) fn start_with(&self, policies: PolicySet) {
+        let mut topology = self.topology.lock();
+        for exchange in self.all_exchanges() {
+            follow_policies(&mut topology, &policies, &exchange);
+        }
+        self.policies.store(Arc::new(policies));
+    }
+
+    /// Nothing comes into it from now on.
+    pub(super) fn close(&self) {
+        self.topology.lock().deleted = true;
+    }
+
+    /// Empties a closed host: its queues end and tell their consumers, its exchanges end.
+    pub(super) fn clear(&self) {
+        let mut topology = self.topology.lock();
+        let queues = std::mem::take(&mut *self.queues.write());
+        let exchanges = std::mem::take(&mut *self.exchanges.write());
+        topology.sources.clear();
+        topology.alternates.clear();
+        topology.owned.clear();
+        drop(topology);
+        for exchange in exchanges.into_values() {
+            exchange.mark_deleted();
+        }
+        for queue in queues.into_values() {
+            let outcome = queue.delete_if(|_| Ok::<(), std::convert::Infallible>(()));
+            let Some(Ok(ended)) = outcome else {
+                continue;
+            };
+            self.churn.deleted.add(1);
+            for consumer in ended.consumers {
+                consumer.cancel();
+            }
+        }
+    }
+
+    /// 404 for a host that is deleted.
+    pub(super) fn gone(&self) -> AmqpError {
+        AmqpError::not_found(format!("no vhost '{}'", self.name))
     }
 
     /// The queue called `name`.

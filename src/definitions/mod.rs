@@ -9,6 +9,7 @@ pub mod command;
 pub mod durable;
 pub mod import;
 mod imported;
+pub mod policy;
 pub mod rows;
 pub mod salvage;
 pub mod snapshot;

@@ -92,7 +92,6 @@ fn status(broker: &Broker, started: Instant) -> serde_json::Value {
         "log_live_bytes": space.live,
         "log_unsynced_bytes": log.map_or(0, |log| log.pending_bytes()),
         "index_pages_bytes": pages,
-        "policies_without_effect_yet": broker.kept.lock().policies.len(),
         "alarm": broker.alarms.reason(),
     })
 }

@@ -13,13 +13,12 @@ use super::store::Store;
 use super::{control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
-use crate::broker::import::hash_password;
+use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
 use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
 use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
-use crate::definitions::import::{Target, parse};
 use crate::management::server::serve;
 use crate::management::transport::Transport;
 use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag, SharedApi};
@@ -36,6 +35,9 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
+
+/// Objects of a definitions file after which the log says how far its import has come.
+const PROGRESS_EVERY: usize = 10_000;
 
 /// Runs a broker until it is told to stop.
 pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
@@ -121,7 +123,13 @@ fn build_broker(settings: &Settings) -> Arc<Broker> {
 fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
     let defaults = &settings.defaults;
     if is_new {
-        broker.put_vhost(defaults.vhost.as_bytes(), None);
+        let change = VhostChange {
+            description: Some("Default virtual host".to_owned()),
+            ..VhostChange::default()
+        };
+        broker
+            .admin_put_vhost(&defaults.vhost, change)
+            .context("default_vhost")?;
         let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
             .context("default_permissions")?;
         let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
@@ -133,6 +141,7 @@ fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result
         };
         broker.put_user(user, &defaults.vhost, permissions);
     }
+    broker.ensure_cluster_id();
     if let Some(path) = &defaults.load_definitions {
         for file in definition_files(Path::new(path))? {
             load_definitions(broker, &file, &defaults.vhost)?;
@@ -162,10 +171,21 @@ fn definition_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn load_definitions(broker: &Broker, path: &Path, default_vhost: &str) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("load_definitions: cannot read {}", path.display()))?;
-    let definitions = parse(&text, Target::Broker { default_vhost })
-        .with_context(|| format!("load_definitions: {}", path.display()))?;
+    let mut said = 0;
+    let mut report = |progress: Progress| {
+        if progress.done >= said + PROGRESS_EVERY {
+            said = progress.done;
+            tracing::info!(
+                "{}: {} of {} objects are in",
+                path.display(),
+                progress.done,
+                progress.total
+            );
+        }
+    };
+    let scope = Scope::Broker { default_vhost };
     let warnings = broker
-        .apply_definitions(definitions)
+        .import_definitions(&text, scope, &mut report)
         .with_context(|| format!("load_definitions: {}", path.display()))?;
     for warning in warnings {
         tracing::warn!("{}: {warning}", path.display());

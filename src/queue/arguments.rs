@@ -18,6 +18,18 @@ pub enum Overflow {
     RejectPublishDlx,
 }
 
+impl Overflow {
+    /// The behaviour called `word` in a queue of `kind`.
+    pub fn from_name(word: &[u8], kind: QueueKind) -> Self {
+        match (word, kind) {
+            (b"reject-publish", _) => Self::RejectPublish,
+            // Quorum queues of 3.10 accept the value and drop at the head.
+            (b"reject-publish-dlx", QueueKind::Classic) => Self::RejectPublishDlx,
+            _ => Self::DropHead,
+        }
+    }
+}
+
 /// The `x-queue-type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueueKind {
@@ -194,12 +206,7 @@ impl QueueArguments {
             expires_ms: natural("x-expires"),
             max_length: natural("x-max-length"),
             max_length_bytes: natural("x-max-length-bytes"),
-            overflow: match (text("x-overflow"), kind) {
-                (Some(b"reject-publish"), _) => Overflow::RejectPublish,
-                // Quorum queues of 3.10 accept the value and drop at the head.
-                (Some(b"reject-publish-dlx"), QueueKind::Classic) => Overflow::RejectPublishDlx,
-                _ => Overflow::DropHead,
-            },
+            overflow: Overflow::from_name(text("x-overflow").unwrap_or_default(), kind),
             max_priority: natural("x-max-priority")
                 .and_then(|n| u8::try_from(n).ok())
                 .unwrap_or(0),
@@ -213,6 +220,11 @@ impl QueueArguments {
                 == Some(&Value::Bool(true)),
             consumer_timeout_ms: natural("x-consumer-timeout").filter(|ms| *ms > 0),
         }
+    }
+
+    /// True when nothing can refuse, expire at once or reorder what arrives.
+    pub fn is_plain(&self) -> bool {
+        !self.has_length_limit() && self.message_ttl_ms != Some(0) && self.max_priority == 0
     }
 
     /// True when something may have to leave or be refused on arrival.

@@ -7,6 +7,7 @@ use super::block::Arriving;
 use super::consumers::{Delivery, Port};
 use super::effects::{DeadLetter, DeadReason, Effects};
 use super::serving::Queue;
+use crate::limits::DROPS_PER_HOLD;
 use crate::message::{Body, Chunk};
 
 /// One message of a batch, whose records lie in one chunk.
@@ -60,6 +61,9 @@ impl<P: Port> Queue<P> {
             self.dispatch(now, effects);
             return;
         }
+        // Each arrival makes one leave, or several smaller ones; what a new limit makes too much does
+        // not go in one hold of the lock.
+        let mut drops = DROPS_PER_HOLD + batch.len();
         for (item, message) in (0..).zip(batch) {
             if self.refuses(message) {
                 if self.settings.overflow == Overflow::RejectPublishDlx
@@ -84,7 +88,7 @@ impl<P: Port> Queue<P> {
             if expires_at <= now {
                 self.expire(now, effects);
             }
-            self.trim(effects);
+            self.trim_some(&mut drops, effects);
         }
         self.note_writes(effects);
     }

@@ -17,6 +17,7 @@ pub mod enqueue;
 pub mod equivalence;
 pub mod level;
 pub mod page;
+mod policy;
 mod roster;
 pub mod runs;
 pub mod serving;

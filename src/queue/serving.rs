@@ -79,9 +79,7 @@ impl<P: Port> Queue<P> {
         Self {
             logs: durable,
             reading: false,
-            plain: !settings.has_length_limit()
-                && settings.message_ttl_ms != Some(0)
-                && settings.max_priority == 0,
+            plain: settings.is_plain(),
             consumers: Consumers::new(settings.single_active_consumer),
             settings,
             contents: Contents::default(),
@@ -432,8 +430,15 @@ impl<P: Port> Queue<P> {
         self.contents.level_made(priority).put_away(away);
     }
 
-    /// Drops from the head until the queue is within its limits.
+    /// Drops from the head until the queue is within its limits, at most [`DROPS_PER_HOLD`] messages;
+    /// `effects.more` asks for the rest.
     pub(super) fn trim(&mut self, effects: &mut Effects) {
+        let mut most = DROPS_PER_HOLD;
+        self.trim_some(&mut most, effects);
+    }
+
+    /// As [`Self::trim`], but at most `most` messages, from which what left is taken.
+    pub(super) fn trim_some(&mut self, most: &mut usize, effects: &mut Effects) {
         // A queue that refuses publishes takes returns beyond its limit, as RabbitMQ's do.
         if !self.settings.has_length_limit() || self.settings.overflow != Overflow::DropHead {
             return;
@@ -451,6 +456,11 @@ impl<P: Port> Queue<P> {
                 self.want(effects);
                 return;
             }
+            if *most == 0 {
+                effects.more = true;
+                return;
+            }
+            *most -= 1;
             self.drop_message(id, DeadReason::MaxLen, effects);
         }
     }

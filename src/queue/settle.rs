@@ -5,6 +5,7 @@ use super::consumers::{ConsumerKey, Port};
 use super::contents::MessageId;
 use super::effects::{DeadReason, Effects, Op};
 use super::serving::Queue;
+use crate::limits::DROPS_PER_HOLD;
 
 /// What becomes of delivered messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,8 @@ impl<P: Port> Queue<P> {
             self.expire(now, effects);
         }
         self.dispatch(now, effects);
-        self.trim(effects);
+        let returned: usize = runs.iter().map(|run| run.len as usize).sum();
+        self.trim_some(&mut (DROPS_PER_HOLD + returned), effects);
     }
 
     fn settle_run(&mut self, run: &SettleRun, effects: &mut Effects) {

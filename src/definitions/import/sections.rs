@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::reader::{Object, Reader, expected};
 use super::*;
 use crate::auth::{HashingAlgorithm, Permissions, TopicPermission};
+use crate::definitions::policy::{ApplyTo, Author, Policy};
 
 /// Lists that this reader knows, and other keys that exports carry beside them.
 const KNOWN: &[&str] = &[
@@ -76,33 +77,23 @@ pub fn read(reader: &mut Reader<'_>, top: &Map<String, Value>) -> ImportedDefini
     out
 }
 
-/// What is kept but has no effect yet.
+/// What is kept for others: these do not run here.
 fn idle(out: &ImportedDefinitions) -> Vec<String> {
-    let limited = out
-        .users
-        .iter()
-        .filter(|user| !user.limits.is_empty())
-        .count();
-    // Every RabbitMQ export carries this one; a warning about it would be noise.
-    let globals = out
-        .global_parameters
-        .iter()
-        .filter(|p| p.name != "internal_cluster_id")
-        .count();
-    let counts = [
-        ("policies", out.policies.len()),
-        (
-            "parameters (limits and operator policies among them)",
-            out.parameters.len(),
-        ),
-        ("global parameters", globals),
-        ("users with limits", limited),
-    ];
-    counts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(what, count)| format!("{what}: {count} kept, without effect yet"))
-        .collect()
+    let count = |component: &str| {
+        let theirs = out.parameters.iter();
+        theirs
+            .filter(|p| p.component.starts_with(component))
+            .count()
+    };
+    [
+        ("shovels", "shovel"),
+        ("federation upstreams", "federation"),
+    ]
+    .into_iter()
+    .map(|(what, component)| (what, count(component)))
+    .filter(|(_, count)| *count > 0)
+    .map(|(what, count)| format!("{what}: {count} kept, but they do not run in this broker"))
+    .collect()
 }
 
 fn each<T>(
@@ -285,16 +276,9 @@ fn policy(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<ImportedPolicy
         Some(kind) => kind,
         None => "all".to_owned(),
     };
-    let allowed = [
-        "queues",
-        "exchanges",
-        "all",
-        "classic_queues",
-        "quorum_queues",
-        "streams",
-    ];
-    if !allowed.contains(&apply_to.as_str()) {
-        let reason = format!("is '{apply_to}'; allowed: {}", allowed.join(", "));
+    if ApplyTo::from_name(&apply_to).is_none() {
+        let allowed = "queues, exchanges, all, classic_queues, quorum_queues, streams";
+        let reason = format!("is '{apply_to}'; allowed: {allowed}");
         return reader.fault(object.at("apply-to"), reason);
     }
     let definition = match object.get("definition") {
@@ -305,6 +289,10 @@ fn policy(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<ImportedPolicy
         }
     };
     let priority = reader.integer(object, "priority", 0)?;
+    let author = Author::User;
+    if let Err(refusal) = Policy::new(author, &name, &pattern, &apply_to, &definition, priority) {
+        return reader.fault(object.path.clone(), refusal.replace('\n', " ").trim_end());
+    }
     Some(ImportedPolicy {
         vhost,
         name,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::tx::Transaction;
+use crate::broker::connections::CountedChannel;
 use crate::broker::observe::channel_stats::ChannelStats;
 use crate::broker::port::ChannelCredit;
 use crate::channel::{Confirms, Content, Unacked};
@@ -39,6 +40,8 @@ pub(super) struct Channel {
     pub reply_address: Option<Vec<u8>>,
     /// The source of the last `basic.get`.
     pub get_source: Option<(u64, u32)>,
+    /// Its place among its user's channels, given back when it goes.
+    pub _counted: Option<CountedChannel>,
     /// Deliveries time out on this channel.
     pub timed: bool,
     /// What is seen of it from outside.

@@ -169,8 +169,7 @@ impl Session {
         let key = ConsumerKey(self.broker.next_id());
         let slot = self.consumers.reserve();
         let timeout_ms = queue
-            .settings
-            .consumer_timeout_ms
+            .in_force(|settings| settings.consumer_timeout_ms)
             .or(self.broker.options.consumer_timeout_ms);
         let source = if spec.no_ack {
             u32::MAX

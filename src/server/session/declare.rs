@@ -290,7 +290,7 @@ impl Session {
             self.queue_declared(channel, &queue, method.nowait);
             return Ok(());
         }
-        let settings = QueueArguments::parse(&arguments, &subject, vhost.default_kind)?;
+        let settings = QueueArguments::parse(&arguments, &subject, vhost.default_kind())?;
         if settings.kind == QueueKind::Quorum {
             check_quorum(&subject, method, asked.is_empty())?;
         }

@@ -89,8 +89,7 @@ impl Session {
             self.consumers.end_source(source);
         }
         let timeout_ms = queue
-            .settings
-            .consumer_timeout_ms
+            .in_force(|settings| settings.consumer_timeout_ms)
             .or(self.broker.options.consumer_timeout_ms);
         let source = self.consumers.add_source(Source {
             queue: Arc::clone(queue),

@@ -10,7 +10,8 @@ use crate::amqp::method::Method;
 use crate::amqp::{AmqpError, Table, Value, encode};
 use crate::auth::sasl::{self, Peer};
 use crate::auth::{SaslRefusal, authenticate, may_login_from};
-use crate::broker::connections::{ConnectionFacts, ConnectionHandle};
+use crate::broker::connections::{ConnectionFacts, ConnectionHandle, ConnectionLimits, Full};
+use crate::broker::users::UserLimits;
 use crate::connection::{Heartbeat, Tuning};
 use crate::limits::CLIENT_PROPERTIES;
 
@@ -156,7 +157,26 @@ impl Session {
                 tls: self.peer.tls_facts.take(),
             },
         });
-        self.broker.connections.add(Arc::clone(&handle));
+        let limits = ConnectionLimits {
+            vhost: vhost.connections_max(),
+            user: self.limits().connections_max(),
+        };
+        let added = self.broker.connections.add(Arc::clone(&handle), limits);
+        let user = self.user_name();
+        match added {
+            Ok(usage) => self.usage = usage,
+            Err(Full::Vhost(max)) => {
+                return not_allowed(format!(
+                    "access to vhost '{name}' refused for user '{user}': connection limit ({max}) \
+                     is reached"
+                ));
+            }
+            Err(Full::User(max)) => {
+                return not_allowed(format!(
+                    "connection refused for user '{user}': user connection limit ({max}) is reached"
+                ));
+            }
+        }
         self.broker.churn.connection_created.add(1);
         self.handle = Some(handle);
         self.vhost = Some(vhost);
@@ -170,6 +190,11 @@ impl Session {
             self.user_name()
         );
         Ok(())
+    }
+
+    /// The user's limits, as they are now.
+    pub(super) fn limits(&self) -> UserLimits {
+        self.broker.users.tables().limits(self.user_name())
     }
 
     /// `connection.update-secret`: passwords are checked at login only, so there is nothing to

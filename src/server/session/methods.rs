@@ -23,7 +23,18 @@ impl Session {
             );
             return Err(AmqpError::not_allowed(text));
         }
-        let channel = Channel::new(number);
+        let max = self.limits().channels_max();
+        let Some(counted) = self.usage.open_channel(max) else {
+            let (user, max) = (self.user_name(), max.unwrap_or_default());
+            return Err(AmqpError::not_allowed(format!(
+                "number of channels opened for user '{user}' has reached the maximum allowed user \
+                 limit of ({max})"
+            )));
+        };
+        let channel = Channel {
+            _counted: Some(counted),
+            ..Channel::new(number)
+        };
         self.traffic.open_channel(Arc::clone(&channel.stats));
         self.broker.churn.channel_created.add(1);
         self.channels.insert(number, channel);

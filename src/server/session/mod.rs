@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::amqp::{AmqpError, Table};
 use crate::auth::{Mechanism, PermissionCache, User};
 use crate::broker::batch::Batch;
-use crate::broker::connections::{ConnectionHandle, TlsFacts};
+use crate::broker::connections::{ConnectionHandle, TlsFacts, UserUsage};
 use crate::broker::inbox::{Inbox, Mail};
 use crate::broker::observe::exchange_counts::ExchangeTally;
 use crate::broker::observe::traffic::Traffic;
@@ -133,6 +133,8 @@ pub struct Session {
     user: Option<Arc<User>>,
     vhost: Option<Arc<Vhost>>,
     handle: Option<Arc<ConnectionHandle>>,
+    /// What its user has open, on all connections.
+    usage: Arc<UserUsage>,
     /// What is seen of it from outside.
     traffic: Arc<Traffic>,
     /// Publishes of the batch by exchange.
@@ -209,6 +211,7 @@ impl Session {
             user: None,
             vhost: None,
             handle: None,
+            usage: Arc::default(),
             traffic: Arc::default(),
             tally: ExchangeTally::default(),
             inbox: Arc::default(),

@@ -1,0 +1,22 @@
+//! How an operator's wish ends.
+
+/// Whether what was put is new: 201 or 204 for the management API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created(pub bool);
+
+/// Why an operator's wish was not done. The texts are RabbitMQ's reasons.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// There is no such object (404).
+    #[error("Not Found")]
+    NotFound,
+    /// There is no such virtual host to put something into (404).
+    #[error("vhost_not_found")]
+    NoVhost,
+    /// What was said makes no sense (400).
+    #[error("{0}")]
+    Invalid(String),
+    /// It is not to be done (400).
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,137 @@
+//! Import of definitions: read, checked against what is there, then put in. Merges, never deletes, and
+//! leaves what exists as it is, as RabbitMQ does.
+
+use std::fmt;
+
+use super::export::Scope;
+use crate::broker::core::Broker;
+use crate::definitions::import::{ImportErrors, ImportedDefinitions, Target, parse};
+
+/// Objects between two reports of progress.
+const REPORT_EVERY: usize = 100;
+
+/// How far an import has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Objects that are in.
+    pub done: usize,
+    /// Objects of the file.
+    pub total: usize,
+}
+
+/// Why definitions were not put in.
+#[derive(Debug)]
+pub enum ImportFailure {
+    /// The text is no definitions file; nothing was changed.
+    Unreadable(ImportErrors),
+    /// There is no virtual host of that name to import into.
+    NoVhost(String),
+    /// An object cannot be put in. Found before anything was changed, unless somebody else changed
+    /// the broker meanwhile.
+    Refused {
+        /// Which, as in `queue 'q' in vhost '/'`.
+        object: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ImportFailure {
+    /// True when the text is not JSON or no object.
+    pub fn is_not_json(&self) -> bool {
+        match self {
+            Self::Unreadable(errors) => errors.0.iter().any(|error| error.path.is_empty()),
+            _ => false,
+        }
+    }
+
+    pub(super) fn refused(object: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Refused {
+            object: object.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for ImportFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(errors) => errors.fmt(f),
+            Self::NoVhost(name) => write!(f, "there is no virtual host '{name}'"),
+            Self::Refused { object, reason } => write!(f, "{object}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ImportFailure {}
+
+/// Counts what is in, and reports now and then.
+pub(super) struct Counter<'a> {
+    progress: Progress,
+    report: &'a mut dyn FnMut(Progress),
+}
+
+impl<'a> Counter<'a> {
+    fn new(definitions: &ImportedDefinitions, report: &'a mut dyn FnMut(Progress)) -> Self {
+        let total = definitions.users.len()
+            + definitions.vhosts.len()
+            + definitions.permissions.len()
+            + definitions.topic_permissions.len()
+            + definitions.parameters.len()
+            + definitions.global_parameters.len()
+            + definitions.policies.len()
+            + definitions.queues.len()
+            + definitions.exchanges.len()
+            + definitions.bindings.len();
+        let progress = Progress { done: 0, total };
+        report(progress);
+        Self { progress, report }
+    }
+
+    /// `count` objects more are in.
+    pub fn add(&mut self, count: usize) {
+        let before = self.progress.done / REPORT_EVERY;
+        self.progress.done += count;
+        let done = self.progress.done;
+        if done / REPORT_EVERY != before || done == self.progress.total {
+            (self.report)(self.progress);
+        }
+    }
+}
+
+impl Broker {
+    /// Imports a definitions file into the broker or one virtual host of it; all of it or, after a
+    /// precise error, nothing. Returns what was left out or has no effect, for the log. Takes as long
+    /// as the file has objects: not to be called where nothing may wait.
+    pub fn import_definitions(
+        &self,
+        text: &str,
+        scope: Scope<'_>,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<String>, ImportFailure> {
+        let target = match scope {
+            Scope::Broker { default_vhost } => Target::Broker { default_vhost },
+            Scope::Vhost(name) => {
+                if self.vhost(name.as_bytes()).is_none() {
+                    return Err(ImportFailure::NoVhost(name.to_owned()));
+                }
+                Target::Vhost(name)
+            }
+        };
+        let definitions = parse(text, target).map_err(ImportFailure::Unreadable)?;
+        self.apply_definitions(definitions, report)
+    }
+
+    /// Puts definitions in that were read before.
+    pub fn apply_definitions(
+        &self,
+        definitions: ImportedDefinitions,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<String>, ImportFailure> {
+        let mut warnings = definitions.warnings.clone();
+        warnings.extend(self.check_definitions(&definitions)?);
+        let mut counter = Counter::new(&definitions, report);
+        self.put_definitions(definitions, &mut counter)?;
+        Ok(warnings)
+    }
+}
