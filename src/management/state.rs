@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::auth::{Damping, Sessions};
+use super::error::ApiError;
 use super::facts::NodeFacts;
 use crate::broker::Broker;
 use crate::config::Settings;
@@ -56,6 +57,22 @@ impl Api {
     pub fn cluster_name(&self) -> String {
         let configured = self.settings.node.cluster_name.clone();
         configured.unwrap_or_else(|| self.node.name.clone())
+    }
+
+    /// Ends when every change of definitions so far outlives a crash; fails where the store does.
+    pub async fn settled(&self) -> Result<(), ApiError> {
+        if self.broker.definitions_durable().await {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the store has failed"))
+    }
+
+    /// Ends when the log's entry with this ticket outlives a crash; fails where the store does.
+    pub async fn stored(&self, ticket: u64) -> Result<(), ApiError> {
+        if self.broker.durable(ticket).await {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the store has failed"))
     }
 
     /// Ends answers that have no end of their own, and lets connections finish their request.

@@ -20,10 +20,7 @@ impl<T> Ordered<T> {
         let key = |thing: &T| -> Vec<SortKey> {
             let row = look(thing, &wanted);
             let value = serde_json::to_value(Written(&row, &wanted)).unwrap_or_default();
-            paths
-                .iter()
-                .map(|path| SortKey::of(&value, path))
-                .collect()
+            paths.iter().map(|path| SortKey::of(&value, path)).collect()
         };
         self.0.sort_by_cached_key(key);
     }

@@ -74,7 +74,10 @@ impl<'a> ChannelRow<'a> {
         if !stats.is_idle() {
             fields.put("message_stats", &stats)?;
         }
-        let changed = self.view.changed_at.max(self.view.connection.facts.connected_at);
+        let changed = self
+            .view
+            .changed_at
+            .max(self.view.connection.facts.connected_at);
         if self.now.saturating_sub(changed) >= IDLE_AFTER_MS {
             fields.put("idle_since", &iso(changed))?;
         }

@@ -32,12 +32,7 @@ pub struct ConnectionRow<'a> {
 
 impl<'a> ConnectionRow<'a> {
     /// Looks at a connection.
-    pub fn of(
-        api: &'a Api,
-        handle: &Arc<ConnectionHandle>,
-        single: bool,
-        ranges: Ranges,
-    ) -> Self {
+    pub fn of(api: &'a Api, handle: &Arc<ConnectionHandle>, single: bool, ranges: Ranges) -> Self {
         let now = unix_ms();
         let observer = &api.broker.observer;
         Self {
@@ -72,9 +67,8 @@ impl<'a> ConnectionRow<'a> {
 
     fn write_traffic<M: SerializeMap>(&self, fields: &mut Fields<'_, M>) -> Result<(), M::Error> {
         let view = &self.view;
-        let octets = |at: fn(&[u64; TRAFFIC_SERIES]) -> u64| {
-            details(&view.step, self.octets.as_deref(), at)
-        };
+        let octets =
+            |at: fn(&[u64; TRAFFIC_SERIES]) -> u64| details(&view.step, self.octets.as_deref(), at);
         put_fields!(fields,
             "recv_oct": view.recv_oct,
             "recv_oct_details": octets(|s| s[0]),

@@ -54,7 +54,10 @@ impl ExchangeRow {
             rates: ranges
                 .msg_rates
                 .map(|range| observer.samples(history, range, unix_ms())),
-            policy: view.exchange.as_ref().and_then(|exchange| exchange.policy()),
+            policy: view
+                .exchange
+                .as_ref()
+                .and_then(|exchange| exchange.policy()),
             view,
             single,
         }

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod consumer;
 pub mod exchange;
 pub mod queue;
+pub mod vhost;
 
 pub use binding::BindingRow;
 pub use channel::ChannelRow;
@@ -14,3 +15,4 @@ pub use connection::ConnectionRow;
 pub use consumer::ConsumerRow;
 pub use exchange::ExchangeRow;
 pub use queue::QueueRow;
+pub use vhost::VhostNumbers;

@@ -77,12 +77,19 @@ mod tests {
         let sample = |at, value| Sample { at, value };
         let details = Details {
             rate: 1.5,
-            samples: Some(vec![sample(20_000, 30), sample(15_000, 20), sample(10_000, 10)]),
+            samples: Some(vec![
+                sample(20_000, 30),
+                sample(15_000, 20),
+                sample(10_000, 10),
+            ]),
         };
         let shown = serde_json::to_value(&details).unwrap();
         assert_eq!(shown["avg"], json!(20.0));
         assert_eq!(shown["avg_rate"], json!(2.0));
-        assert_eq!(shown["samples"][0], json!({ "sample": 30, "timestamp": 20_000 }));
+        assert_eq!(
+            shown["samples"][0],
+            json!({ "sample": 30, "timestamp": 20_000 })
+        );
         let plain = serde_json::to_value(Details::rate(0.0)).unwrap();
         assert_eq!(plain, json!({ "rate": 0.0 }));
         let none = Details {

@@ -4,6 +4,8 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::amqp::{Table, Value};
+use crate::management::body::Body;
+use crate::management::error::ApiError;
 
 /// How deep arguments may nest; the wire's own bound is higher.
 const DEPTH_MAX: usize = 32;
@@ -63,15 +65,19 @@ pub fn from_json(fields: &Map<String, Json>) -> Option<Table> {
     table(fields, 1)
 }
 
+/// The `arguments` of a body as a field table.
+pub fn of_body(body: &Body) -> Result<Table, ApiError> {
+    from_json(&body.object("arguments")?)
+        .ok_or_else(|| ApiError::bad_request("the arguments do not fit a field table"))
+}
+
 fn table(fields: &Map<String, Json>, depth: usize) -> Option<Table> {
     let mut table = Table::default();
     for (key, json) in fields {
         if key.len() > 255 {
             return None;
         }
-        table
-            .0
-            .push((key.as_bytes().to_vec(), value(json, depth)?));
+        table.0.push((key.as_bytes().to_vec(), value(json, depth)?));
     }
     Some(table)
 }
@@ -124,7 +130,10 @@ mod tests {
             deep = json!({ "k": deep });
         }
         assert_eq!(from_json(deep.as_object().unwrap()), None);
-        assert_eq!(from_json(json!({ "n": u64::MAX }).as_object().unwrap()), None);
+        assert_eq!(
+            from_json(json!({ "n": u64::MAX }).as_object().unwrap()),
+            None
+        );
     }
 
     #[test]
@@ -134,6 +143,9 @@ mod tests {
         table.set(b"decimal", Value::Decimal(2, 150));
         table.set(b"stamp", Value::Timestamp(7));
         let shown = serde_json::to_value(Arguments(&table)).unwrap();
-        assert_eq!(shown, json!({ "bytes": "\u{fffd}a", "decimal": 1.5, "stamp": 7 }));
+        assert_eq!(
+            shown,
+            json!({ "bytes": "\u{fffd}a", "decimal": 1.5, "stamp": 7 })
+        );
     }
 }
