@@ -3,6 +3,7 @@
 mod at_least_once;
 mod dead_letter_routes;
 mod death_records;
+mod inject;
 mod retries;
 mod routing;
 mod stage;

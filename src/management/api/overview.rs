@@ -211,7 +211,8 @@ fn add_samples<const N: usize>(
 
 /// Comings and goings with their details, by name.
 pub fn churn_rates(api: &Api, ranges: Ranges) -> Vec<(String, Value)> {
-    const NAMES: [(&str, fn(&[u64; CHURN_SERIES]) -> u64); CHURN_SERIES] = [
+    type Read = fn(&[u64; CHURN_SERIES]) -> u64;
+    const NAMES: [(&str, Read); CHURN_SERIES] = [
         ("connection_created", |s| s[0]),
         ("connection_closed", |s| s[1]),
         ("channel_created", |s| s[2]),
