@@ -1,6 +1,7 @@
 //! Leveret: an AMQP 0-9-1 message broker that RabbitMQ's clients can use unchanged.
 //!
-//! `src/ARCHITECTURE.md` is the map. Layers, top to bottom: `node`, `server` and `management`, `broker`, `store`, the pure core
+//! `src/ARCHITECTURE.md` is the map. Layers, top to bottom: `node`, `server` and `management`, `broker`,
+//! `store` and `logs`, the pure core
 //! (`connection`, `channel`, `queue`, `exchange`, `message`, `auth`, `definitions`), formats (`amqp`,
 //! `config`), base (`limits`, `ids`, `time`). A test keeps imports pointing down.
 
@@ -14,6 +15,7 @@ pub mod definitions;
 pub mod exchange;
 pub mod ids;
 pub mod limits;
+pub mod logs;
 pub mod management;
 pub mod message;
 pub mod node;

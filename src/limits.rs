@@ -100,6 +100,15 @@ pub const LOG_BUFFER: usize = 12 * 1024 * 1024;
 /// Transient messages go to files when bodies take more than this part of the memory limit.
 pub const SPILL_SHARE: u64 = 4;
 
+/// Lines of the log that are kept in memory for whoever looks on.
+pub const LOG_LINES_KEPT: usize = 1_000;
+
+/// Octets of a line of the log; what is longer (a name of a client's choice, mostly) is cut.
+pub const LOG_LINE: usize = 8 * 1024;
+
+/// Events that are kept in memory for whoever looks on.
+pub const EVENTS_KEPT: usize = 1_024;
+
 /// Connections to one listener of the management API: pages and tools hold a few each, and more
 /// wait to be accepted.
 pub const MANAGEMENT_CONNECTIONS: usize = 1_024;

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
         "connection",
         "definitions",
     ],
-    &["store"],
+    &["store", "logs"],
     &["broker"],
     &["server", "management"],
     &["node"],
@@ -41,7 +41,7 @@ const LOOKS_UP: &[(&str, &[&str], &str)] = &[
     ),
     (
         "queue/tests/found.rs",
-        &["store"],
+        &["store", "logs"],
         "tells the log what a queue would have",
     ),
 ];

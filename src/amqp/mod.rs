@@ -8,9 +8,11 @@ pub mod error;
 pub mod frame;
 pub mod hot;
 pub mod method;
+mod method_name;
 pub mod properties;
 pub mod table;
 pub mod value;
 
 pub use error::{AmqpError, Level, ReplyCode};
+pub use method_name::method_name;
 pub use value::{Table, Value};

@@ -67,7 +67,7 @@ impl Batch {
         self.messages == 0 || self.logged == logged
     }
 
-    /// Says what kind of messages it has.
+    /// Says what kind of messages it has; before the first is appended.
     #[inline]
     pub fn set_logged(&mut self, logged: bool) {
         self.logged = logged;
@@ -88,8 +88,17 @@ impl Batch {
         let offset = self.data.len() as u32;
         record::start(&mut self.data, route, properties, &[], body.len());
         self.data.extend_from_slice(body);
-        self.messages += 1;
+        self.appended(offset);
         offset
+    }
+
+    /// A record was appended at `offset`: what goes to the log is sealed while it is in the cache.
+    #[inline]
+    fn appended(&mut self, offset: u32) {
+        self.messages += 1;
+        if self.logged {
+            record::seal(&mut self.data, offset as usize);
+        }
     }
 
     /// Appends a record whose part before the body is made already; returns its offset.
@@ -101,7 +110,7 @@ impl Batch {
         let offset = self.data.len() as u32;
         self.data.extend_from_slice(head);
         self.data.extend_from_slice(body);
-        self.messages += 1;
+        self.appended(offset);
         offset
     }
 
@@ -109,7 +118,7 @@ impl Batch {
     pub fn append_record(&mut self, record: &Record<'_>) -> u32 {
         let offset = self.data.len() as u32;
         record.write(&mut self.data);
-        self.messages += 1;
+        self.appended(offset);
         offset
     }
 
@@ -117,7 +126,7 @@ impl Batch {
     pub fn adopt(&mut self, record: Vec<u8>) -> u32 {
         debug_assert!(self.is_empty());
         self.data = record;
-        self.messages = 1;
+        self.appended(0);
         0
     }
 

@@ -11,7 +11,7 @@ use super::core::Broker;
 use super::journal::Journal;
 use super::keeper::wait_durable;
 use super::shared_queue::SharedQueue;
-use crate::message::{Chunk, Home, StoredFile};
+use crate::message::{Chunk, Home, StoredFile, record};
 use crate::queue::level::Shown;
 use crate::queue::{MessageId, Wanted};
 use crate::store::StoreError;
@@ -228,7 +228,11 @@ fn tell_again(
             .collect(),
         ..Wanted::default()
     };
-    let mut read = broker.read_wanted(&wanted)?.messages;
+    let read = broker.read_wanted(queue, &wanted)?;
+    if !read.damaged.is_empty() {
+        queue.lose(broker, &read.damaged);
+    }
+    let mut read = read.messages;
     read.sort_by_key(|(id, _)| *id);
     let _gate = journal.enter();
     let alive: Vec<bool> = queue.look(|machine| {
@@ -250,6 +254,7 @@ fn tell_again(
             break;
         };
         chunk.record(start).write(&mut data);
+        record::seal(&mut data, offset as usize);
         moved.push((survivor.id, offset));
         if !survivor.logged {
             continue;

@@ -1,8 +1,8 @@
 //! The broker itself: what there is one of per node.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -24,6 +24,7 @@ use crate::auth::HashingAlgorithm;
 use crate::definitions::Command;
 use crate::definitions::rows::VhostRow;
 use crate::ids::Name;
+use crate::logs::Logs;
 use crate::queue::QueueKind;
 
 /// What the broker is told at start.
@@ -39,6 +40,13 @@ pub struct Options {
     pub hashing: HashingAlgorithm,
     /// The queue type of declarations that name none.
     pub default_kind: QueueKind,
+}
+
+/// What the node told about itself.
+#[derive(Debug)]
+struct Identity {
+    node: String,
+    logs: Arc<Logs>,
 }
 
 /// A running broker.
@@ -71,6 +79,7 @@ pub struct Broker {
     /// Reads for queues whose next messages lie in files.
     pub reader: Reader,
     pub(super) timer: Timer,
+    identity: OnceLock<Identity>,
     vhosts: RwLock<BTreeMap<Name, Arc<Vhost>>>,
     last_id: AtomicU64,
 }
@@ -93,9 +102,30 @@ impl Broker {
             pressure: Pressure::default(),
             reader: Reader::default(),
             timer: Timer::default(),
+            identity: OnceLock::new(),
             vhosts: RwLock::default(),
             last_id: AtomicU64::new(0),
         })
+    }
+
+    /// Tells it its node's name and its log; once.
+    pub fn introduce(&self, node: &str, logs: Arc<Logs>) {
+        // A second name would be our own bug; the first stays.
+        let _ = self.identity.set(Identity {
+            node: node.to_owned(),
+            logs,
+        });
+    }
+
+    /// The node's name; before it was told, as in tests, Erlang's for none.
+    pub fn node(&self) -> &str {
+        let identity = self.identity.get();
+        identity.map_or("nonode@nohost", |identity| identity.node.as_str())
+    }
+
+    /// The log, whose levels can be changed and whose last lines can be read.
+    pub fn logs(&self) -> Option<&Arc<Logs>> {
+        self.identity.get().map(|identity| &identity.logs)
     }
 
     /// A number that was never given out before in this process.
@@ -200,12 +230,11 @@ impl Broker {
         }
         let limit = self.alarms.memory_limit();
         if used > limit {
-            tracing::warn!(
-                "memory resource limit alarm set. Memory used:{used} allowed:{limit}. Publishers \
-                 will be blocked until this alarm clears"
-            );
+            tracing::info!("vm_memory_high_watermark set. Memory used:{used} allowed:{limit}");
+            self.log_alarm("memory");
         } else {
-            tracing::warn!("memory resource limit alarm cleared");
+            tracing::info!("vm_memory_high_watermark clear. Memory used:{used} allowed:{limit}");
+            self.log_alarm_cleared("memory");
         }
         self.tell_of_alarms();
     }
@@ -217,15 +246,35 @@ impl Broker {
         if !self.alarms.measure_disk(low) {
             return;
         }
+        let (free, limit) = self
+            .journal
+            .log()
+            .map_or((0, 0), |log| (log.free_bytes(), log.reserve_bytes()));
         if low {
-            tracing::warn!(
-                "disk resource limit alarm set: the disk of the data folder is almost full. \
-                 Publishers will be blocked until this alarm clears"
-            );
+            tracing::info!("Free disk space is insufficient. Free bytes: {free}. Limit: {limit}");
+            self.log_alarm("disk");
         } else {
-            tracing::warn!("disk resource limit alarm cleared");
+            tracing::info!("Free disk space is sufficient. Free bytes: {free}. Limit: {limit}");
+            self.log_alarm_cleared("disk");
         }
         self.tell_of_alarms();
+    }
+
+    /// RabbitMQ's block, which nobody overlooks.
+    fn log_alarm(&self, resource: &str) {
+        let node = self.node();
+        let stars = "*".repeat(58);
+        tracing::warn!(
+            "{resource} resource limit alarm set on node {node}.\n\n{stars}\n*** Publishers will be \
+             blocked until this alarm clears ***\n{stars}\n"
+        );
+    }
+
+    fn log_alarm_cleared(&self, resource: &str) {
+        let node = self.node();
+        tracing::warn!("{resource} resource limit alarm cleared on node {node}");
+        // Of a cluster of one, that is the last.
+        tracing::warn!("{resource} resource limit alarm cleared across the cluster");
     }
 
     fn tell_of_alarms(&self) {

@@ -29,6 +29,8 @@ const ROUND: usize = 256;
 struct Round {
     /// Target queue, and whether it has taken the message.
     placed: Vec<(u64, bool)>,
+    /// Deaths whose records are damaged.
+    lost: Vec<(Arc<SharedQueue>, DeadLetter)>,
     /// Deaths that must not be lost, with the numbers of their places.
     held: Vec<(Arc<SharedQueue>, DeadLetter, std::ops::Range<usize>)>,
 }
@@ -82,6 +84,7 @@ impl Broker {
             let mut draft = Draft::default();
             let _gate = self.journal.enter();
             let mut round = Round::default();
+            batch.set_logged(true);
             for _ in 0..ROUND {
                 let Some((queue, dead)) = deaths.pop_front() else {
                     break;
@@ -91,9 +94,13 @@ impl Broker {
                     Ok(found) => found,
                     Err(error) => {
                         tracing::error!(
-                            "a dead letter of {} cannot be read and stays in the log: {error}",
+                            "a dead letter of {} cannot be read: {error}",
                             queue.subject()
                         );
+                        // What is damaged is lost; what cannot be read now comes back at a start.
+                        if error.is_damage() {
+                            round.lost.push((queue, dead));
+                        }
                         continue;
                     }
                 };
@@ -134,6 +141,12 @@ impl Broker {
         draft: &mut Draft,
     ) -> Vec<(Arc<SharedQueue>, MessageId)> {
         let mut buried = Vec::new();
+        for (queue, dead) in round.lost {
+            if let Some(id) = dead.logged {
+                draft.settled(queue.id, id.raw(), 1);
+            }
+            buried.extend(dead.held.map(|id| (queue, id)));
+        }
         for (queue, mut dead, numbers) in round.held {
             let mine = round.placed.get(numbers).unwrap_or_default();
             let complete = mine.iter().all(|(_, taken)| *taken);

@@ -164,12 +164,28 @@ impl Journal {
     pub fn fetch(&self, body: &Body, size: u32) -> Result<(Arc<Chunk>, u32), StoreError> {
         match body {
             Body::Held(chunk, offset) => Ok((Arc::clone(chunk), *offset)),
-            Body::Stored(home) => Ok((self.read_span(home, 0, size)?, 0)),
+            Body::Stored(home) => Ok((self.read_record(home, size)?, 0)),
+        }
+    }
+
+    /// Reads the record at `home`, whose body has `size` octets, and checks it. What does not hold is
+    /// read a second time: not every flipped bit was flipped on the disk.
+    pub fn read_record(&self, home: &Home, size: u32) -> Result<Arc<Chunk>, StoreError> {
+        let read = || {
+            let chunk = self.read_span(home, 0, size)?;
+            match chunk.holds(0, size) {
+                true => Ok(chunk),
+                false => Err(StoreError::bad_record(home)),
+            }
+        };
+        match read() {
+            Err(error) if error.is_damage() => read(),
+            outcome => outcome,
         }
     }
 
     /// Reads records that lie behind each other: the first at `home`, the last one `last` octets
-    /// further on with a body of `size` octets.
+    /// further on with a body of `size` octets. They are not checked.
     pub fn read_span(&self, home: &Home, last: u32, size: u32) -> Result<Arc<Chunk>, StoreError> {
         let log = self.log.get().ok_or_else(StoreError::closed)?;
         let mut len = last as usize + size as usize + AROUND_BODY;

@@ -56,7 +56,7 @@ fn serve(broker: &Weak<Broker>, requests: &Receiver<Request>) {
         let (Some(broker), Some(queue)) = (broker.upgrade(), queue.upgrade()) else {
             continue;
         };
-        match broker.read_wanted(&wanted) {
+        match broker.read_wanted(&queue, &wanted) {
             Ok(read) => queue.install(&broker, &read, crate::time::unix_ms()),
             // The queue keeps waiting: what it has to deliver next cannot be had.
             Err(error) => tracing::error!("{}: {error}", queue.subject()),
@@ -65,8 +65,13 @@ fn serve(broker: &Weak<Broker>, requests: &Receiver<Request>) {
 }
 
 impl Broker {
-    /// Reads what a queue wants, neighbours at once.
-    pub(super) fn read_wanted(&self, wanted: &Wanted) -> Result<Read, StoreError> {
+    /// Reads what a queue wants, neighbours at once. What is not what was written is told to the
+    /// operator, and to the queue, which goes on without it.
+    pub(super) fn read_wanted(
+        &self,
+        queue: &SharedQueue,
+        wanted: &Wanted,
+    ) -> Result<Read, StoreError> {
         let mut page = None;
         if let Some((priority, base, stored)) = &wanted.page {
             let octets = self.journal.read_page(stored)?;
@@ -74,9 +79,13 @@ impl Broker {
         }
         let mut messages: Vec<&(MessageId, Home, u32)> = wanted.messages.iter().collect();
         messages.sort_by_key(|(_, home, _)| (home.file.number, home.offset));
-        let mut read = Vec::with_capacity(messages.len());
+        let mut read = Read {
+            messages: Vec::with_capacity(messages.len()),
+            page,
+            damaged: Vec::new(),
+        };
         let mut rest = messages.as_slice();
-        while let Some((_, first, _)) = rest.first() {
+        while !rest.is_empty() {
             let near = rest
                 .windows(2)
                 .take_while(|pair| match pair {
@@ -88,17 +97,51 @@ impl Broker {
                 })
                 .count();
             let (group, later) = rest.split_at(near + 1);
-            if let Some((_, last, size)) = group.last() {
-                let chunk = self
-                    .journal
-                    .read_span(first, last.offset - first.offset, *size)?;
-                read.extend(group.iter().map(|(id, _, _)| (*id, Arc::clone(&chunk))));
-            }
+            self.read_group(queue, group, &mut read)?;
             rest = later;
         }
-        Ok(Read {
-            messages: read,
-            page,
-        })
+        Ok(read)
+    }
+
+    /// Reads records that lie near each other, in the order of their places.
+    fn read_group(
+        &self,
+        queue: &SharedQueue,
+        group: &[&(MessageId, Home, u32)],
+        read: &mut Read,
+    ) -> Result<(), StoreError> {
+        let (Some((_, first, _)), Some((_, last, size))) = (group.first(), group.last()) else {
+            return Ok(());
+        };
+        let span = self
+            .journal
+            .read_span(first, last.offset - first.offset, *size);
+        let span = match span {
+            Ok(chunk) => Some(chunk),
+            // Its last record may be what is damaged; the others are read one by one.
+            Err(error) if error.is_damage() => None,
+            Err(error) => return Err(error),
+        };
+        for (id, home, size) in group {
+            let in_span = span
+                .as_ref()
+                .filter(|chunk| chunk.holds(home.offset - first.offset, *size));
+            if let Some(chunk) = in_span {
+                read.messages.push((*id, Arc::clone(chunk)));
+                continue;
+            }
+            match self.journal.read_record(home, *size) {
+                Ok(chunk) => read.messages.push((*id, chunk)),
+                Err(error) if error.is_damage() => {
+                    tracing::error!(
+                        "a message of {} is lost: {error}; the others go on without it",
+                        queue.subject()
+                    );
+                    read.damaged.push((*id, home.clone()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::vhost::Vhost;
 use crate::amqp::{AmqpError, ReplyCode, Table};
 use crate::definitions::policy::{Kind, PolicySet};
 use crate::ids::Name;
-use crate::message::Chunk;
+use crate::message::{Chunk, Home};
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
@@ -324,6 +324,11 @@ impl SharedQueue {
         }
     }
 
+    /// Takes out messages whose records are damaged: see [`Queue::lose`].
+    pub(super) fn lose(self: &Arc<Self>, broker: &Broker, damaged: &[(MessageId, Home)]) {
+        self.with(broker, |queue, effects| queue.lose(damaged, effects));
+    }
+
     /// Works on the messages themselves, for the keeper; nobody is served.
     pub(super) fn tend<R>(&self, work: impl FnOnce(&mut Contents) -> R) -> Option<R> {
         self.locked_work(&mut Effects::default(), |queue, _| {
@@ -426,7 +431,7 @@ impl SharedQueue {
                 return taken;
             };
             // What comes next lies in a file: read it here, which is what the client waits for.
-            match broker.read_wanted(&wanted) {
+            match broker.read_wanted(self, &wanted) {
                 Ok(read) => self.install(broker, &read, now),
                 Err(error) => {
                     tracing::error!("{}: {error}", self.subject());

@@ -7,7 +7,10 @@ const ERLANG: &str = "steers Erlang or RabbitMQ's internals; there is nothing li
 const CLUSTER: &str = "is for clustering, which is still to come";
 const LATER: &str = "belongs to a part of the broker that is still to come";
 const TLS: &str = "is left to the TLS library, which has safe defaults only";
-const LOGS: &str = "steers a log feature that is still to come";
+const ROTATION: &str = "is left to logrotate; the file is opened again on SIGHUP";
+const EXCHANGE: &str = "is fixed; a message is the text of its line";
+const COLOURS: &str = "is not read; lines are plain";
+const CATEGORY: &str = "is not read; a category has a level here and no file, or logs nothing";
 
 /// Names (a last `*` stands for one part or more) and why they have no effect.
 const KNOWN: &[(&str, &str)] = &[
@@ -88,23 +91,30 @@ const KNOWN: &[(&str, &str)] = &[
     ),
     ("ssl_options.*", TLS),
     ("ssl_allow_poodle_attack", TLS),
-    ("log.console.*", LOGS),
-    ("log.file.*", LOGS),
-    ("log.default.*", LOGS),
-    ("log.connection.*", LOGS),
-    ("log.channel.*", LOGS),
-    ("log.queue.*", LOGS),
-    ("log.mirroring.*", LOGS),
-    ("log.federation.*", LOGS),
-    ("log.upgrade.*", LOGS),
-    ("log.ra.*", LOGS),
-    ("log.prelaunch.*", LOGS),
-    ("log.syslog", LOGS),
-    ("log.syslog.*", LOGS),
-    ("log.journald", LOGS),
-    ("log.journald.*", LOGS),
-    ("log.exchange", LOGS),
-    ("log.exchange.*", LOGS),
+    ("log.console.use_colors", COLOURS),
+    ("log.console.color_esc_seqs.*", COLOURS),
+    ("log.file.rotation.date", ROTATION),
+    ("log.file.rotation.compress", ROTATION),
+    ("log.default.rotation.*", ROTATION),
+    ("log.journald.fields", "is fixed; every field is sent"),
+    (
+        "log.syslog.ssl_options.*",
+        "is not read; use a local syslog daemon",
+    ),
+    (
+        "log.syslog.multiline_mode",
+        "is fixed; each line is a message",
+    ),
+    ("log.connection.*", CATEGORY),
+    ("log.channel.*", CATEGORY),
+    ("log.queue.*", CATEGORY),
+    ("log.mirroring.*", CATEGORY),
+    ("log.federation.*", CATEGORY),
+    ("log.upgrade.*", CATEGORY),
+    ("log.ra.*", CATEGORY),
+    ("log.prelaunch.*", CATEGORY),
+    ("log.exchange.formatter", EXCHANGE),
+    ("log.exchange.formatter.*", EXCHANGE),
 ];
 
 /// Why the key has no effect; `None` when RabbitMQ does not know it either.

@@ -13,6 +13,7 @@ mod keys;
 mod known;
 mod layers;
 mod load;
+mod log_settings;
 mod nearest;
 mod settings;
 #[cfg(test)]
@@ -22,9 +23,13 @@ mod value;
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{Key, all_keys};
 pub use load::{Files, Loaded, Notice, Request, load};
+pub use log_settings::{
+    LogForm, LogFormat, LogLevel, LogRotation, LogSettings, LogTarget, SyslogProtocol,
+    SyslogSettings, SyslogTransport,
+};
 pub use settings::{
     AmqpSettings, AuthSettings, CertificateLogin, CertificateSan, DefaultObjects, DiskLimit,
-    HttpListener, ListenerAddress, ListenerSettings, LogFormat, LogLevel, LogSettings, LogTarget,
-    ManagementSettings, ManagementTls, MemoryLimit, NodeSettings, QueueType, RatesMode,
-    ResourceSettings, Settings, TcpOptions, TlsSettings, TlsVersion,
+    HttpListener, ListenerAddress, ListenerSettings, ManagementSettings, ManagementTls,
+    MemoryLimit, NodeSettings, QueueType, RatesMode, ResourceSettings, Settings, TcpOptions,
+    TlsSettings, TlsVersion,
 };

@@ -6,6 +6,8 @@
 
 use std::net::IpAddr;
 
+use super::log_settings::LogSettings;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -263,62 +265,6 @@ pub struct ResourceSettings {
     pub segment_bytes: u32,
     /// Octets of the commit log beyond twice what lives in it.
     pub young_bytes: u64,
-}
-
-/// How severe a log line must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum LogLevel {
-    /// Everything.
-    Debug,
-    /// Normal events.
-    #[default]
-    Info,
-    /// Normal, but worth a look; written as info.
-    Notice,
-    /// Something may be wrong.
-    Warning,
-    /// Something is wrong.
-    Error,
-    /// `critical`, `alert` and `emergency`; written as errors.
-    Critical,
-    /// Nothing.
-    None,
-}
-
-/// What a log line looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// Text.
-    #[default]
-    Plaintext,
-    /// One JSON object a line.
-    Json,
-}
-
-/// One place that logs go to.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct LogTarget {
-    /// Lines below this level are left out.
-    pub level: LogLevel,
-    /// The form of the lines.
-    pub format: LogFormat,
-}
-
-/// Logs.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct LogSettings {
-    /// Folder of the log file; unset: the data folder.
-    pub dir: Option<String>,
-    /// Log to the standard output.
-    pub console: bool,
-    /// How.
-    pub console_target: LogTarget,
-    /// Log to this file; unset: to none.
-    pub file: Option<String>,
-    /// How.
-    pub file_target: LogTarget,
-    /// Levels of single categories (`connection`, `channel`, `queue`, ...), by name.
-    pub categories: Vec<(String, LogLevel)>,
 }
 
 /// How much the management API tells of rates.

@@ -327,7 +327,7 @@ fn all_faults_come_at_once() {
 fn keys_without_effect_are_accepted_and_noted() {
     let loaded = from_text(
         "raft.wal_max_size_bytes = 1\nmqtt.listeners.tcp.1 = 1883\nprometheus.tcp.port = 1\n\
-         log.ra.level = debug\nssl_options.password = hush\n",
+         log.ra.file = x\nssl_options.password = hush\n",
     )
     .unwrap();
     let notices: Vec<String> = loaded.notices.iter().map(ToString::to_string).collect();

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::record::Record;
+use super::record::{self, Record};
 use super::stored::Home;
 
 /// Octets held by all chunks of the process: the memory budget's largest part.
@@ -77,6 +77,13 @@ impl Chunk {
         let found = self.data.get(offset as usize..).and_then(Record::read);
         debug_assert!(found.is_some(), "no record at {offset}");
         found.unwrap_or_default()
+    }
+
+    /// True when the record at `offset`, whose body has `size` octets, is what was written: see
+    /// [`record::holds`].
+    pub fn holds(&self, offset: u32, size: u32) -> bool {
+        let octets = self.data.get(offset as usize..);
+        octets.is_some_and(|octets| record::holds(octets, size))
     }
 
     /// All octets.

@@ -4,6 +4,12 @@
 //! the route (exchange and routing key as AMQP short strings), the properties (flag word and
 //! fields) and the body, each exactly as it lay on the wire. The top bit of the route's length says
 //! that hidden keys, a u32 length and octets, stand between properties and body.
+//!
+//! A record that goes to the log is sealed: the five bits below the top one are set, and behind the
+//! body stands a CRC-32C (u32) of everything before it. Records of the log's first version, and those
+//! that never left memory, have none of the five bits; any other pattern is damage.
+
+use crc32c::crc32c;
 
 use crate::amqp::hot::split_route;
 
@@ -12,6 +18,15 @@ pub const PREFIX: usize = 10;
 
 /// Set in the route's length when hidden keys stand behind the properties.
 const HIDDEN: u16 = 1 << 15;
+
+/// The bits of the route's length that say whether the record is sealed: all of them or none.
+const SEAL: u16 = 0b0111_1100 << 8;
+
+/// The bits of the route's length that are its length: two short strings have 512 octets at most.
+const ROUTE_LEN: u16 = 0x03ff;
+
+/// Octets of the checksum behind a sealed record.
+const SUM_LEN: usize = 4;
 
 /// A message read in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +60,7 @@ impl<'a> Record<'a> {
         let (prefix, tail) = bytes.split_first_chunk::<PREFIX>()?;
         let [b0, b1, b2, b3, p0, p1, p2, p3, r0, r1] = *prefix;
         let route_len = u16::from_le_bytes([r0, r1]);
-        let (route, tail) = tail.split_at_checked((route_len & !HIDDEN).into())?;
+        let (route, tail) = tail.split_at_checked((route_len & ROUTE_LEN).into())?;
         let (properties, mut tail) =
             tail.split_at_checked(u32::from_le_bytes([p0, p1, p2, p3]) as usize)?;
         let mut hidden: &[u8] = &[];
@@ -71,8 +86,9 @@ impl<'a> Record<'a> {
         let [b0, b1, b2, b3, p0, p1, p2, p3, r0, r1] = *prefix;
         let route = u16::from_le_bytes([r0, r1]);
         let before_body =
-            PREFIX + usize::from(route & !HIDDEN) + u32::from_le_bytes([p0, p1, p2, p3]) as usize;
-        let body = u32::from_le_bytes([b0, b1, b2, b3]) as usize;
+            PREFIX + usize::from(route & ROUTE_LEN) + u32::from_le_bytes([p0, p1, p2, p3]) as usize;
+        let sum = if route & SEAL == 0 { 0 } else { SUM_LEN };
+        let body = u32::from_le_bytes([b0, b1, b2, b3]) as usize + sum;
         if route & HIDDEN == 0 {
             return before_body + body;
         }
@@ -117,6 +133,38 @@ impl<'a> Record<'a> {
             self.body.len(),
         );
         out.extend_from_slice(self.body);
+    }
+}
+
+/// Seals the record that begins at `at` and ends with `data`.
+#[inline]
+pub fn seal(data: &mut Vec<u8>, at: usize) {
+    let [.., high] = SEAL.to_le_bytes();
+    if let Some(octet) = data.get_mut(at + PREFIX - 1) {
+        *octet |= high;
+    }
+    let sum = crc32c(data.get(at..).unwrap_or_default());
+    data.extend_from_slice(&sum.to_le_bytes());
+}
+
+/// True when the record at the start of `bytes` has a body of `size` octets and is what was sealed;
+/// of one that was not, when its lengths fit.
+pub fn holds(bytes: &[u8], size: u32) -> bool {
+    let Some([b0, b1, b2, b3, .., r0, r1]) = bytes.first_chunk::<PREFIX>() else {
+        return false;
+    };
+    if u32::from_le_bytes([*b0, *b1, *b2, *b3]) != size {
+        return false;
+    }
+    let Some(whole) = bytes.get(..Record::length(bytes)) else {
+        return false;
+    };
+    match u16::from_le_bytes([*r0, *r1]) & SEAL {
+        0 => Record::read(whole).is_some(),
+        SEAL => whole
+            .split_last_chunk::<SUM_LEN>()
+            .is_some_and(|(record, sum)| crc32c(record) == u32::from_le_bytes(*sum)),
+        _ => false,
     }
 }
 
@@ -171,5 +219,34 @@ mod tests {
         assert_eq!(chunk.record(at), second);
         assert_eq!(second.exchange(), b"x");
         assert_eq!(Record::read(&chunk.bytes()[..first.len() - 1]), None);
+    }
+
+    #[test]
+    fn a_sealed_record_is_read_as_it_was_and_no_bit_of_it_may_change() {
+        let route = join_route(b"x", b"k");
+        let plain = Record {
+            route: &route,
+            properties: &[0x10, 0, 2],
+            hidden: b"\x01k",
+            body: b"a body",
+        };
+        let mut data = b"before".to_vec();
+        let at = data.len();
+        plain.write(&mut data);
+        assert!(holds(&data[at..], 6), "a record that is not sealed");
+        seal(&mut data, at);
+        let end = data.len();
+        data.extend_from_slice(b"behind");
+        let sealed = &data[at..];
+        assert_eq!(Record::read(sealed), Some(plain));
+        assert_eq!(Record::length(sealed), end - at);
+        assert!(holds(sealed, 6));
+        assert!(!holds(sealed, 5), "another message's place");
+        assert!(!holds(&data[at..end - 1], 6), "cut short");
+        for bit in 0..(end - at) * 8 {
+            let mut flipped = sealed.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(!holds(&flipped, 6), "bit {bit}");
+        }
     }
 }

@@ -1,68 +1,39 @@
-//! The log: where it goes and how much of it.
+//! Starts the log, and opens its files again on SIGHUP.
 
-use std::fs::OpenOptions;
-use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use anyhow::Context;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::LevelFilter;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{LogFormat, LogLevel, LogSettings};
+use crate::config::LogSettings;
+use crate::logs::{LogLayer, Logs};
 
-fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Error | LogLevel::Critical => LevelFilter::ERROR,
-        LogLevel::None => LevelFilter::OFF,
-    }
+/// Starts logging as configured. `host` is this machine's name.
+pub fn start(settings: &LogSettings, data_dir: &Path, host: &str) -> anyhow::Result<Arc<Logs>> {
+    let logs = Arc::new(Logs::open(settings, data_dir, host)?);
+    tracing_subscriber::registry()
+        .with(LogLayer(Arc::clone(&logs)))
+        .try_init()
+        .context("cannot start logging")?;
+    Ok(logs)
 }
 
-/// Starts logging to the console (standard output) and to a file, as configured.
-pub fn start(settings: &LogSettings, data_dir: &Path) -> anyhow::Result<()> {
-    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
-    if settings.console {
-        let layer = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stdout)
-            .with_ansi(std::io::stdout().is_terminal())
-            .with_target(false);
-        let filter = level(settings.console_target.level);
-        layers.push(match settings.console_target.format {
-            LogFormat::Json => layer.json().with_filter(filter).boxed(),
-            LogFormat::Plaintext => layer.with_filter(filter).boxed(),
-        });
+/// Opens the files again whenever SIGHUP comes, until the task is dropped.
+pub async fn reopen_on_hangup(logs: Arc<Logs>) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!("SIGHUP cannot be listened to: {error}");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        match logs.reopen() {
+            Ok(()) => tracing::info!("opened the log files again"),
+            Err(error) => tracing::error!("cannot open the log files again: {error}"),
+        }
     }
-    if let Some(name) = &settings.file {
-        let folder = settings
-            .dir
-            .as_ref()
-            .map_or_else(|| data_dir.to_owned(), Into::into);
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make the log folder {}", folder.display()))?;
-        let path = folder.join(name);
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| format!("cannot open the log file {}", path.display()))?;
-        let layer = tracing_subscriber::fmt::layer()
-            .with_writer(Mutex::new(file))
-            .with_ansi(false)
-            .with_target(false);
-        let filter = level(settings.file_target.level);
-        layers.push(match settings.file_target.format {
-            LogFormat::Json => layer.json().with_filter(filter).boxed(),
-            LogFormat::Plaintext => layer.with_filter(filter).boxed(),
-        });
-    }
-    tracing_subscriber::registry()
-        .with(layers)
-        .try_init()
-        .context("cannot start logging")
 }

@@ -1,5 +1,6 @@
 //! The node: builds every part, starts and stops them in order, and answers its operator.
 
+mod banner;
 pub mod control;
 pub mod data_dir;
 pub mod logging;
@@ -8,6 +9,8 @@ pub mod memory;
 pub mod options;
 pub mod start;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use options::{Command, load_settings};
 pub use start::run;

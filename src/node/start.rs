@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::store::{Store, free_limit};
-use super::{control, data_dir, logging, management, memory};
+use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
@@ -44,12 +44,18 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let settings = &loaded.settings;
     let started = Instant::now();
     let folder = data_dir::open(Path::new(&settings.node.data_dir))?;
-    logging::start(&settings.log, &folder.path)?;
+    let name = node_name(settings);
+    let logs = logging::start(&settings.log, &folder.path, &host_name())?;
+    tokio::spawn(logging::reopen_on_hangup(Arc::clone(&logs)));
+    banner::begin(&name, &loaded, &logs.locations(), &folder.path);
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
     let files = raise_file_limit();
     let broker = build_broker(settings);
+    let log_files = logs.locations();
+    broker.introduce(&name, logs);
+    banner::limits(settings, broker.alarms.memory_limit(), files);
     let session = session_options(settings)?;
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
@@ -62,16 +68,16 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
         listeners.push(opened.facts.clone());
     }
     listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
-    let addresses: Vec<String> = listeners.iter().map(announced).collect();
+    listeners.iter().for_each(banner::listener);
     let api = Api::new(
         Arc::clone(&broker),
         settings.clone(),
         NodeFacts {
-            name: node_name(settings),
+            name,
             listeners,
             data_dir: folder.path.clone(),
             config_files: loaded.files.clone(),
-            log_files: log_files(settings, &folder.path),
+            log_files,
             disk_free_limit: free_limit(&settings.resources),
             files_max: files,
         },
@@ -91,7 +97,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
         }));
     }
     accepting.extend(serve_pages(pages, &api));
-    banner(&addresses, &folder.path, &loaded.files, &broker, files);
+    banner::ready(&["rabbitmq_management"]);
     wait_for_stop().await?;
     for task in accepting {
         task.abort();
@@ -260,10 +266,16 @@ fn server_properties(settings: &Settings) -> Table {
 }
 
 fn node_name(settings: &Settings) -> String {
-    settings.node.name.clone().unwrap_or_else(|| {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        format!("leveret@{}", host.trim())
-    })
+    settings
+        .node
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("leveret@{}", host_name()))
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// An open AMQP listener.
@@ -271,22 +283,6 @@ struct Opened {
     facts: ListenerFacts,
     listener: TcpListener,
     acceptor: Arc<Acceptor>,
-}
-
-/// A listener as the log names it.
-fn announced(facts: &ListenerFacts) -> String {
-    let ListenerFacts {
-        protocol,
-        address,
-        path,
-        ..
-    } = facts;
-    match *protocol {
-        "amqp/ssl" => format!("amqps on {address}"),
-        "amqp" => format!("amqp on {address}"),
-        _ if path == "/" => format!("{protocol} on {address}"),
-        _ => format!("{protocol} on {address}{path}"),
-    }
 }
 
 fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandle<()>> {
@@ -302,16 +298,6 @@ fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandl
             })
         })
         .collect()
-}
-
-/// Where the log goes, as RabbitMQ lists it.
-fn log_files(settings: &Settings, data_dir: &Path) -> Vec<String> {
-    let log = &settings.log;
-    let folder = log.dir.as_ref().map_or(data_dir, Path::new);
-    let file = log.file.as_ref().map(|name| folder.join(name));
-    let file = file.map(|path| path.display().to_string());
-    let console = log.console.then(|| "<stdout>".to_owned());
-    file.into_iter().chain(console).collect()
 }
 
 fn socket_options(settings: &Settings) -> SocketOptions {
@@ -420,28 +406,6 @@ fn raise_file_limit() -> u64 {
             0
         }
     }
-}
-
-fn banner(addresses: &[String], folder: &Path, files: &[PathBuf], broker: &Broker, limit: u64) {
-    let config = match files {
-        [] => "(none)".to_owned(),
-        files => files
-            .iter()
-            .map(|f| f.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    tracing::info!("Leveret {} started", env!("CARGO_PKG_VERSION"));
-    tracing::info!("listening: {}", addresses.join(", "));
-    tracing::info!(
-        "data folder: {}; config file(s): {config}",
-        folder.display()
-    );
-    tracing::info!(
-        "memory limit: {} MiB; open files: {limit}",
-        broker.alarms.memory_limit() / (1 << 20)
-    );
-    tracing::info!("Server startup complete");
 }
 
 async fn wait_for_stop() -> anyhow::Result<()> {

@@ -1,5 +1,8 @@
 //! Departure: the head of the queue meets the consumer whose turn it is.
 
+use std::sync::Arc;
+
+use super::block::State;
 use super::consumers::{Delivery, Port};
 use super::contents::MessageId;
 use super::effects::{Asked, Effects, Op, Read, Wanted, bytes_asked};
@@ -7,8 +10,8 @@ use super::serving::Queue;
 use crate::limits::{
     DROPS_PER_HOLD, READ_AHEAD, READ_AHEAD_MESSAGES, READ_AHEAD_MIN, READ_AHEAD_SUM, READ_COST,
 };
-use crate::message::Home;
 use crate::message::chunk::bytes_held;
+use crate::message::{Body, Home};
 
 impl<P: Port> Queue<P> {
     /// Delivers as long as there is a ready message and a consumer that can take one.
@@ -129,6 +132,22 @@ impl<P: Port> Queue<P> {
         }
     }
 
+    /// Takes out messages whose records cannot be had at these places, unless they lie elsewhere by
+    /// now: nobody could be given them, and what stands behind them must not wait for ever.
+    pub fn lose(&mut self, damaged: &[(MessageId, Home)], effects: &mut Effects) {
+        for (id, place) in damaged {
+            let there = matches!(
+                self.contents.body(*id),
+                Some(Body::Stored(home))
+                    if Arc::ptr_eq(&home.file, &place.file) && home.offset == place.offset
+            );
+            let ready = self.contents.get(*id).map(|meta| meta.state) == Some(State::Ready);
+            if there && ready {
+                self.settle_one(*id, effects);
+            }
+        }
+    }
+
     /// What was wanted has been read; serves the consumers. False if it is not what was wanted: the
     /// store is damaged.
     pub fn install(&mut self, read: &Read, now: u64, effects: &mut Effects) -> bool {
@@ -142,6 +161,7 @@ impl<P: Port> Queue<P> {
         for (id, chunk) in &read.messages {
             self.contents.install(*id, chunk);
         }
+        self.lose(&read.damaged, effects);
         if let Some((priority, base, page, octets)) = &read.page {
             let level = self.contents.level_made(*priority);
             if !level.bring_back(*base, page, octets) {

@@ -144,6 +144,8 @@ pub struct Read {
     pub messages: Vec<(MessageId, Arc<Chunk>)>,
     /// The octets of a block, by priority, first number and page.
     pub page: Option<(u8, u64, Arc<StoredPage>, Vec<u8>)>,
+    /// Messages whose records are not what was written, with the places they were read from.
+    pub damaged: Vec<(MessageId, Home)>,
 }
 
 /// Filled by a call into a queue, reused by the caller.

@@ -108,7 +108,7 @@ pub async fn accept_loop(listener: TcpListener, acceptor: Arc<Acceptor>) {
             }
             Err(error) => {
                 // Out of file descriptors, mostly: those in use will be closed, so go on.
-                tracing::error!("cannot accept a connection: {error}");
+                tracing::error!(target: "connection", "cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -117,7 +117,7 @@ pub async fn accept_loop(listener: TcpListener, acceptor: Arc<Acceptor>) {
 
 async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
     if let Err(error) = set_up(&stream, &acceptor.socket) {
-        tracing::debug!(peer = %address, "cannot set up the socket: {error}");
+        tracing::debug!(target: "connection", "cannot set up the socket of {address}: {error}");
         return;
     }
     let mut stream = stream;
@@ -137,20 +137,14 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
                 first = rest;
             }
             Ok(Err(error)) => {
-                tracing::error!(peer = %address, "closing the connection: PROXY protocol: {error}");
+                tracing::error!(target: "connection", "closing the connection from {address}: PROXY protocol: {error}");
                 return;
             }
             Err(_) => {
-                tracing::error!(peer = %address, "closing the connection: no PROXY protocol header");
+                tracing::error!(target: "connection", "closing the connection from {address}: no PROXY protocol header");
                 return;
             }
         }
-    }
-    let shown = peer
-        .address
-        .map(|a| SocketAddr::new(a.ip().to_canonical(), a.port()));
-    if let Some(shown) = shown {
-        tracing::info!(peer = %shown, "accepting AMQP connection");
     }
     let Some(certificates) = &acceptor.certificates else {
         let session = Session::new(
@@ -158,6 +152,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
             Arc::clone(&acceptor.session),
             peer,
         );
+        session.log_accepted();
         driver::run(Stream::Tcp(stream), session, first).await;
         return;
     };
@@ -171,10 +166,13 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
                 Arc::clone(&acceptor.session),
                 peer,
             );
+            session.log_accepted();
             driver::run(Stream::Tls(Box::new(stream)), session, Vec::new()).await;
         }
-        Ok(Err(error)) => tracing::error!(peer = %address, "TLS handshake failed: {error}"),
-        Err(_) => tracing::error!(peer = %address, "TLS handshake timed out"),
+        Ok(Err(error)) => {
+            tracing::error!(target: "connection", "TLS handshake with {address} failed: {error}")
+        }
+        Err(_) => tracing::error!(target: "connection", "TLS handshake with {address} timed out"),
     }
 }
 

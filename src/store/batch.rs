@@ -1,7 +1,7 @@
 //! The log entry of a batch: what a batch of publishes, acknowledgements, returns and purges means
 //! for the messages of queues. All of it holds or none, for an entry has one checksum.
 //!
-//! Layout of the payload: version (octet, 1), length of the head in octets (u32, little-endian, this
+//! Layout of the payload: version (octet, 2), length of the head in octets (u32, little-endian, this
 //! and the version included), facts behind each other, then the records of the batch's chunk. A
 //! fact is a tag octet and numbers as LEB128:
 //!
@@ -12,13 +12,18 @@
 //! | 3 | a message came back | queue, id, returns |
 //! | 4 | a message moved to the end | queue, old id, new id, returns |
 //! | 5 | a priority was delivered up to an id | queue, id |
+//!
+//! Version 1 differs in the records alone: none of them is sealed ([`crate::message::record`]).
 
 use std::sync::Arc;
 
 use crate::message::Chunk;
 
 /// The format that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The oldest format that is read.
+const OLDEST: u8 = 1;
 
 /// Version and length.
 const HEAD: usize = 5;
@@ -210,7 +215,7 @@ pub fn read(payload: &[u8], mut visit: impl FnMut(Fact)) -> Result<u32, Unreadab
     ) else {
         return Err(Unreadable::Malformed(0));
     };
-    if *version != VERSION {
+    if !(OLDEST..=VERSION).contains(version) {
         return Err(Unreadable::Version(*version));
     }
     let len = u32::from_le_bytes(*len);
@@ -326,9 +331,12 @@ mod tests {
                 count: 4
             }
         );
+        let mut older = head.clone();
+        older[0] = 1;
+        assert_eq!(facts(&older).unwrap().0, all);
         let mut newer = head.clone();
-        newer[0] = 2;
-        assert_eq!(facts(&newer), Err(Unreadable::Version(2)));
+        newer[0] = 3;
+        assert_eq!(facts(&newer), Err(Unreadable::Version(3)));
     }
 
     proptest! {

@@ -84,6 +84,20 @@ impl StoreError {
         }
     }
 
+    /// The octets of a record are not those that were written.
+    pub fn bad_record(home: &crate::message::Home) -> Self {
+        Self::Damaged {
+            file: format!("{:010}.log", home.file.number),
+            offset: home.offset.into(),
+            reason: "a message's record is not what was written".into(),
+        }
+    }
+
+    /// True when octets are there and wrong: reading them once more gives the same.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
     /// True when the device is full.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)

@@ -158,7 +158,7 @@ class Page {
   /** Waits for an element, brings it into view and clicks on its middle with the mouse. */
   async click(find) {
     const element = typeof find === 'string' && !find.startsWith('(') ? `document.querySelector(${JSON.stringify(find)})` : find;
-    await this.until(`${element} && !${element}.disabled`, `an element to click: ${find}`);
+    await this.until(`${element}?.checkVisibility() && !${element}.disabled`, `an element to click: ${find}`);
     await this.eval(`${element}.scrollIntoView({ block: 'center', behavior: 'instant' })`);
     const { x, y } = await this.eval(`(({ left, top, width, height }) => ({ x: left + width / 2, y: top + height / 2 }))(${element}.getBoundingClientRect())`);
     for (const type of ['mousePressed', 'mouseReleased']) await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount: 1 });
@@ -171,10 +171,11 @@ class Page {
 
   /** Replaces what a field holds by typing. */
   async fill(selector, text) {
-    await this.until(`document.querySelector(${JSON.stringify(selector)})`);
-    await this.eval(`(() => { const e = document.querySelector(${JSON.stringify(selector)}); e.focus(); e.select?.(); })()`);
+    const field = `document.querySelector(${JSON.stringify(selector)})`;
+    await this.until(`((e) => { e.focus(); e.select?.(); return document.activeElement === e; })(${field})`, `a field to fill: ${selector}`);
     if (text === '') await this.key('Delete');
     else await this.send('Input.insertText', { text });
+    await this.until(`${field}.value === ${JSON.stringify(text)}`, `${selector} to hold what was typed`);
   }
 
   type(text) { return this.send('Input.insertText', { text }); }

@@ -5,6 +5,7 @@
 mod broker;
 mod listeners;
 mod login;
+mod logs;
 mod management;
 mod row;
 mod surroundings;
@@ -17,6 +18,7 @@ pub fn all_keys() -> impl Iterator<Item = &'static Key> {
         listeners::KEYS,
         login::KEYS,
         broker::KEYS,
+        logs::KEYS,
         surroundings::KEYS,
         management::KEYS,
     ]

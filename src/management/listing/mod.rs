@@ -2,6 +2,7 @@
 //! chosen columns. Works on JSON values, so that every resource has all of it.
 
 mod columns;
+mod only;
 mod order;
 mod page;
 mod sort;

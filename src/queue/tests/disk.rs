@@ -201,6 +201,7 @@ impl Disk {
         }
         let page = wanted.page.as_ref();
         Read {
+            damaged: Vec::new(),
             messages: read,
             page: page.map(|(priority, base, page)| {
                 (*priority, *base, Arc::clone(page), self.page(page))

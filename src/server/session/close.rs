@@ -4,7 +4,7 @@ use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::connection::AMQPMethod as ConnectionMethod;
 
 use super::{Phase, Session};
-use crate::amqp::{AmqpError, encode, method};
+use crate::amqp::{AmqpError, ReplyCode, encode, method};
 use crate::broker::inbox::Event;
 
 /// Milliseconds that a client has to answer our close; RabbitMQ gives 30 s.
@@ -55,10 +55,10 @@ impl Session {
     /// The client closes: everything of it ends before close-ok goes out.
     fn on_close(&mut self) {
         self.flush();
+        self.log_end(false);
         self.drop_everything();
         encode::plain(self.out.buffer(), 0, 10, 51);
         self.finish();
-        tracing::info!(peer = %self.log_name, "closed the connection at the client's wish");
     }
 
     pub(super) fn finish(&mut self) {
@@ -66,19 +66,18 @@ impl Session {
         self.deadline = Some(self.clock.ms() + LINGER_MS);
     }
 
-    /// Closes the connection by error, once.
-    pub fn close_connection(&mut self, error: AmqpError) {
+    /// Closes the connection by error, once; `channel` is where it arose.
+    pub fn close_connection(&mut self, channel: u16, error: AmqpError) {
         if matches!(self.phase, Phase::Closing | Phase::Done) {
             // A peer that breaks the rules even now is not answered again.
             self.phase = Phase::Done;
             return;
         }
         self.flush();
-        tracing::error!(
-            peer = %self.log_name,
-            user = self.user_name(),
-            "closing the connection: {} {}", error.code as u16, error.text
-        );
+        // A refused login has been told already.
+        if error.code != ReplyCode::AccessRefused {
+            self.log_error(channel, &error);
+        }
         let opened = self.phase == Phase::Running;
         self.drop_everything();
         encode::close(self.out.buffer(), 0, &error);
@@ -97,11 +96,7 @@ impl Session {
     /// Closes a channel by error; nothing of it is written after the close.
     pub(super) fn close_channel(&mut self, channel: u16, error: &AmqpError) {
         self.flush();
-        tracing::error!(
-            peer = %self.log_name,
-            user = self.user_name(),
-            "channel {channel}: {} {}", error.code as u16, error.text
-        );
+        self.log_channel_error(channel, error);
         if let Some(state) = self.channels.get_mut(&channel) {
             state.closing = true;
             state.content = None;
@@ -192,13 +187,7 @@ impl Session {
         // The last octets may have come long ago, and expiries and leases count from now.
         self.now = crate::time::unix_ms();
         self.flush();
-        if self.handle.is_some() && self.phase == Phase::Running {
-            tracing::warn!(
-                peer = %self.log_name,
-                user = self.user_name(),
-                "client unexpectedly closed TCP connection"
-            );
-        }
+        self.log_end(!matches!(self.phase, Phase::Closing | Phase::Done));
         self.drop_everything();
         self.phase = Phase::Done;
     }
@@ -207,7 +196,7 @@ impl Session {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Cancelled { slot, key } => self.on_queue_deleted(slot, key),
-            Event::Close(error) => self.close_connection(error),
+            Event::Close(error) => self.close_connection(0, error),
             Event::Blocked(reason) => self.tell_blocked(reason),
             Event::Unblocked => self.tell_unblocked(),
         }

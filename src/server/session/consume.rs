@@ -65,6 +65,14 @@ impl Consumers {
             .filter(|consumer| consumer.key == key)
     }
 
+    /// The tag of the consumer that this source's deliveries went to; empty when it is gone.
+    pub fn tag_of(&self, source: u32) -> String {
+        let mut all = self.slots.iter().flatten();
+        all.find(|consumer| !consumer.no_ack && consumer.source == source)
+            .map(|consumer| consumer.tag.to_string())
+            .unwrap_or_default()
+    }
+
     fn reserve(&mut self) -> u32 {
         self.free_slots.pop().unwrap_or_else(|| {
             self.slots.push(None);

@@ -51,7 +51,8 @@ impl Session {
                 Ok(0) => break,
                 Ok(taken) => used += taken,
                 Err(error) => {
-                    self.close_connection(error);
+                    let channel = self.channel_of(rest);
+                    self.close_connection(channel, error);
                     break;
                 }
             }
@@ -93,11 +94,20 @@ impl Session {
                 PROTOCOL_HEADER.len()
             }
             HeaderOutcome::Refused => {
-                tracing::warn!(peer = %self.log_name, "refused a connection that does not start with the AMQP 0-9-1 header");
+                self.log_bad_header(buffer);
                 self.out.buffer().extend_from_slice(&PROTOCOL_HEADER);
                 self.phase = Phase::Done;
                 buffer.len()
             }
+        }
+    }
+
+    /// The channel of the frame that these octets belong to, for the log.
+    fn channel_of(&self, octets: &[u8]) -> u16 {
+        match (self.body_rest, octets) {
+            (Some(body), _) => body.channel,
+            (None, [_, high, low, ..]) => u16::from_be_bytes([*high, *low]),
+            _ => 0,
         }
     }
 

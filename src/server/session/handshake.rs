@@ -51,6 +51,7 @@ impl Session {
 
     fn on_start_ok(&mut self, ok: &connection::StartOk, table: Table) -> Result<(), AmqpError> {
         self.client = read_client(table);
+        self.log_client_name();
         let name = ok.mechanism.as_str();
         self.client.mechanism = name.to_owned();
         let login = self.login(name, ok.response.as_bytes());
@@ -69,7 +70,7 @@ impl Session {
             }
             Err(refusal) => refusal,
         };
-        tracing::error!(peer = %self.log_name, "{name} login refused: {refusal}");
+        self.log_login_refused(name, &refusal);
         match refusal.reply_code() {
             403 if self.client.failure_close => {
                 let text = sasl::login_refused_text(name);
@@ -183,12 +184,7 @@ impl Session {
         self.phase = Phase::Running;
         self.deadline = None;
         encode::connection_open_ok(self.out.buffer());
-        tracing::info!(
-            peer = %self.log_name,
-            name = self.client.name.as_deref().unwrap_or(""),
-            "user '{}' authenticated and granted access to vhost '{name}'",
-            self.user_name()
-        );
+        self.log_opened(name);
         Ok(())
     }
 

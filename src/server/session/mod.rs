@@ -12,6 +12,7 @@ mod deliver;
 mod frames;
 mod get;
 mod handshake;
+mod log;
 mod methods;
 mod permit;
 mod properties;
@@ -47,6 +48,7 @@ use channel::Channel;
 use confirm::HeldConfirm;
 use consume::Consumers;
 use deliver::Template;
+use log::LogName;
 use properties::PropertiesMemo;
 use repeat::Repeat;
 use routes::RouteCache;
@@ -77,10 +79,10 @@ pub struct SessionOptions {
 pub struct PeerInfo {
     /// Its address, the one behind a proxy if the PROXY protocol told it.
     pub address: Option<SocketAddr>,
+    /// Our end of the socket.
+    pub local: Option<SocketAddr>,
     /// The socket itself leads to this machine, whatever a proxy says of who is behind it.
     pub socket_is_loopback: bool,
-    /// Our own address.
-    pub local: Option<SocketAddr>,
     /// It came over TLS.
     pub tls: bool,
     /// What TLS says of it.
@@ -181,7 +183,7 @@ pub struct Session {
     /// Octets left of a body frame whose start has been taken in.
     body_rest: Option<frames::BodyRest>,
     /// The peer, as the log calls it.
-    log_name: String,
+    name: LogName,
 }
 
 impl Session {
@@ -189,12 +191,7 @@ impl Session {
     pub fn new(broker: Arc<Broker>, options: Arc<SessionOptions>, peer: PeerInfo) -> Self {
         broker.connections.session_started();
         let clock = SteadyClock::start();
-        let log_name = match peer.address {
-            Some(address) => {
-                SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
-            }
-            None => "unknown peer".into(),
-        };
+        let name = LogName::new(&peer);
         Self {
             id: broker.next_id(),
             deadline: Some(options.handshake_timeout_ms),
@@ -243,7 +240,7 @@ impl Session {
             stopped: false,
             wrote_body: false,
             body_rest: None,
-            log_name,
+            name,
         }
     }
 

@@ -213,6 +213,8 @@ impl Session {
             state.stats.uncommitted.set(tx.published);
             // All of a transaction is one entry of the log, or none of it.
             tx.logged |= logged;
+            // It ends as one chunk, whatever is in it.
+            tx.batch.set_logged(true);
             place(&mut tx.batch, &route.queues, message, incoming, 0);
             return Ok(());
         }

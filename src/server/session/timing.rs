@@ -136,7 +136,7 @@ impl Session {
         let now = self.clock.ms();
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             if !matches!(self.phase, Phase::Closing | Phase::Done) {
-                tracing::error!(peer = %self.log_name, "closing the connection: handshake timeout");
+                self.log_handshake_timeout();
             }
             return false;
         }
@@ -151,12 +151,7 @@ impl Session {
                     encode::heartbeat(self.out.buffer());
                 }
                 Due::Dead => {
-                    tracing::error!(
-                        peer = %self.log_name,
-                        user = self.user_name(),
-                        "closing the connection: missed heartbeats from client, timeout: {}s",
-                        self.tuning.heartbeat_s
-                    );
+                    self.log_missed_heartbeats();
                     return false;
                 }
             }
@@ -179,7 +174,7 @@ impl Session {
                     continue;
                 };
                 if now_s.saturating_sub(run.at_s) * 1000 > limit {
-                    late.push((*number, limit));
+                    late.push((*number, limit, run.source));
                     break;
                 }
             }
@@ -189,7 +184,9 @@ impl Session {
         } else {
             u64::MAX
         };
-        for (channel, limit) in late {
+        for (channel, limit, source) in late {
+            let tag = self.consumers.tag_of(source);
+            self.log_ack_timeout(&tag, channel, limit);
             let error = AmqpError::precondition_failed(format!(
                 "delivery acknowledgement on channel {channel} timed out. Timeout value used: \
                  {limit} ms. This timeout value can be configured, see consumers doc guide to \

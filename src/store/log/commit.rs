@@ -220,6 +220,11 @@ impl Log {
         self.disk.free_bytes().unwrap_or(0)
     }
 
+    /// Free octets of the disk below which space is low.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.options.reserve_bytes
+    }
+
     /// Asks the disk how much is free, now.
     pub fn check_space(&self) {
         // A disk that does not answer will fail a write soon enough; that is where it is reported.

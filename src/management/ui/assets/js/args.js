@@ -40,10 +40,10 @@ export function Args({ label, rows, setRows, hints = [] }) {
     ${rows.map((row, i) => html`<div class="arg" key=${i}>
       <input aria-label=${`${label}: name ${i + 1}`} placeholder="name" value=${row.key} onInput=${(e) => set(i, { key: e.target.value })} />
       ${row.type === 'boolean'
-    ? html`<select aria-label=${`${label}: value ${i + 1}`} value=${row.value} onChange=${(e) => set(i, { value: e.target.value })}><option>true</option><option>false</option></select>`
+    ? html`<select aria-label=${`${label}: value ${i + 1}`} value=${row.value} onChange=${(e) => set(i, { value: e.target.value })}><option value="true">true</option><option value="false">false</option></select>`
     : html`<input aria-label=${`${label}: value ${i + 1}`} placeholder=${row.type === 'list' ? 'a, b, c' : 'value'} value=${row.value} onInput=${(e) => set(i, { value: e.target.value })} />`}
       <select aria-label=${`${label}: type ${i + 1}`} value=${row.type} onChange=${(e) => set(i, { type: e.target.value, value: e.target.value === 'boolean' ? 'true' : row.value })}>
-        ${TYPES.map((t) => html`<option key=${t}>${t}</option>`)}
+        ${TYPES.map((t) => html`<option key=${t} value=${t}>${t}</option>`)}
       </select>
       <button type="button" class="button small" aria-label=${`Remove ${row.key || `row ${i + 1}`}`} onClick=${() => setRows(rows.filter((_, j) => j !== i))}>✕</button>
     </div>`)}

@@ -51,8 +51,10 @@ export function Jump() {
   const [open, setOpen] = useState(false);
   useEffect(() => {
     const keys = (e) => { if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') { e.preventDefault(); setOpen(true); } };
+    const close = () => setOpen(false);
     addEventListener('keydown', keys);
-    return () => removeEventListener('keydown', keys);
+    addEventListener('hashchange', close);
+    return () => { removeEventListener('keydown', keys); removeEventListener('hashchange', close); };
   }, []);
   return html`<button type="button" class="button" aria-haspopup="dialog" onClick=${() => setOpen(true)}>Go to … <kbd class="hint">Ctrl K</kbd></button>${open && html`<${Palette} onClose=${() => setOpen(false)} />`}`;
 }

@@ -1,6 +1,6 @@
 // What every page is made of: headings, panels, notices, dialogs, form fields.
 
-import { html, Cell, useEffect, useRef, useState } from './lib.js';
+import { html, Cell, useEffect, useLayoutEffect, useRef, useState } from './lib.js';
 import { useCell } from './router.js';
 import { moment } from './format.js';
 
@@ -83,7 +83,7 @@ export function Meter({ part, of, kind = '', label }) {
 export function Dialog({ title, onClose, children, className = '' }) {
   const ref = useRef(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog.showModal();
     return () => dialog.open && dialog.close();

@@ -44,7 +44,7 @@ export function Logs() {
   const words = { open: 'Connected: lines appear as they are written.', connecting: 'Connecting …', closed: 'The broker does not send its log here. It needs the tag "administrator".' };
   return html`<${Head} title="Live log" />
     <section class="panel flush" aria-label="Log"><div class="toolbar">
-      <label class="check">From level <select value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((l) => html`<option key=${l} selected=${l === level}>${l}</option>`)}</select></label>
+      <label class="check">From level <select value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((l) => html`<option key=${l} value=${l} selected=${l === level}>${l}</option>`)}</select></label>
       <label><span class="hidden-text">Search the log</span><input type="search" placeholder="Search the log" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
       <button type="button" class="button small" aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? 'Follow' : 'Hold'}</button>
       <button type="button" class="button small" onClick=${() => setLines([])}>Clear</button>

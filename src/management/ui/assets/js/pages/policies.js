@@ -59,7 +59,7 @@ function EditForm({ policy, operator, onDone, onCancel, preset }) {
   };
   return html`<${Form} submit="Save" onSubmit=${act} onDone=${onDone} onCancel=${onCancel}>
     <div class="row">${!policy && html`<${Input} label="Name" name="name" required autofocus />`}
-      ${!policy && html`<${Field} label="Virtual host"><select value=${vhost} onChange=${(e) => set((s) => ({ ...s, vhost: e.target.value }))}>${list.map((v) => html`<option key=${v} selected=${v === vhost}>${v}</option>`)}</select><//>`}
+      ${!policy && html`<${Field} label="Virtual host"><select value=${vhost} onChange=${(e) => set((s) => ({ ...s, vhost: e.target.value }))}>${list.map((v) => html`<option key=${v} value=${v} selected=${v === vhost}>${v}</option>`)}</select><//>`}
       <${Input} label="Priority" name="priority" type="number" value=${policy?.priority ?? 0} hint="the highest that matches wins" /></div>
     <div class="row"><${Field} label="Pattern" hint="a regular expression on names"><input class="mono" required value=${pattern} onInput=${(e) => set((s) => ({ ...s, pattern: e.target.value }))} autocomplete="off" spellcheck=${false} /><//>
       <${Field} label="Applies to"><select value=${apply} onChange=${(e) => set((s) => ({ ...s, apply: e.target.value }))}>${APPLY.filter(([v]) => !operator || v.includes('queues')).map(([v, text]) => html`<option key=${v} value=${v} selected=${v === apply}>${text}</option>`)}</select><//></div>

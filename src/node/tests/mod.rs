@@ -1,0 +1,5 @@
+//! A data folder under a broker, without sockets.
+
+mod damaged;
+mod old_store;
+mod stage;
