@@ -37,6 +37,20 @@ pub const ALL: &[Scenario] = &[
         |ctx| replay(ctx, include_str!("../../cli/policies.txt")),
     )
     .seconds(SECONDS),
+    Scenario::new(
+        "cli.lists",
+        "lists of what a broker holds while a client works",
+        "rabbitmqctl(8)",
+        |ctx| replay(ctx, include_str!("../../cli/lists.txt")),
+    )
+    .seconds(SECONDS),
+    Scenario::new(
+        "cli.node",
+        "waiting, status, settings and help",
+        "rabbitmqctl(8)",
+        |ctx| replay(ctx, include_str!("../../cli/node.txt")),
+    )
+    .seconds(SECONDS),
 ];
 
 /// Replays a transcript; every difference is told.

@@ -1,6 +1,7 @@
 //! The commands. Each file holds a table of them and what they do.
 
 mod access;
+mod all;
 mod connections;
 mod definitions;
 mod flags;
@@ -17,28 +18,4 @@ mod status;
 mod users;
 mod vhosts;
 
-use crate::spec::Spec;
-
-/// All of them.
-pub fn all() -> Vec<Spec> {
-    TABLES.concat()
-}
-
-const TABLES: &[&[Spec]] = &[
-    crate::help::COMMANDS,
-    users::COMMANDS,
-    access::COMMANDS,
-    vhosts::COMMANDS,
-    policies::COMMANDS,
-    parameters::COMMANDS,
-    limits::COMMANDS,
-    lists::COMMANDS,
-    queues::COMMANDS,
-    connections::COMMANDS,
-    definitions::COMMANDS,
-    flags::COMMANDS,
-    settings::COMMANDS,
-    startup::COMMANDS,
-    status::COMMANDS,
-    crate::top::COMMANDS,
-];
+pub use all::all;
