@@ -24,6 +24,7 @@ mod exchanges_topic;
 mod frames;
 mod hostile;
 mod http;
+mod http_beyond;
 mod http_errors;
 mod http_lists;
 mod http_replay;
@@ -104,6 +105,7 @@ const AREAS: &[&[Scenario]] = &[
     restart_causes::ALL,
     restart_damage::ALL,
     restart_access::ALL,
+    http_beyond::ALL,
     http_transport::ALL,
     http_errors::ALL,
     http_lists::ALL,
