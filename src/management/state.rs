@@ -73,6 +73,22 @@ impl Api {
         place.map_err(|_| ApiError::unavailable("too many pages listen for events"))
     }
 
+    /// Ends when every change of definitions so far outlives a crash; fails where the store does.
+    pub async fn settled(&self) -> Result<(), ApiError> {
+        if self.broker.definitions_durable().await {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the store has failed"))
+    }
+
+    /// Ends when the log's entry with this ticket outlives a crash; fails where the store does.
+    pub async fn stored(&self, ticket: u64) -> Result<(), ApiError> {
+        if self.broker.durable(ticket).await {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the store has failed"))
+    }
+
     /// Ends answers that have no end of their own, and lets connections finish their request.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
