@@ -26,5 +26,6 @@ pub mod redrive;
 pub mod route;
 pub mod unacked;
 pub mod users;
+mod vhost_stats;
 pub mod vhosts;
 pub mod whoami;
