@@ -228,7 +228,7 @@ fn unacked(ctx: &mut Ctx) -> Result {
     let ch = api.channel()?;
     let consume = method("basic.consume")
         .set("queue", "q")
-        .set("consumer_tag", "mine");
+        .set("consumer-tag", "mine");
     ch.call(&consume)?;
     let path = api.path("queues", "q/unacked");
     let told = eventually(Duration::from_secs(15), || {
