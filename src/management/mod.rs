@@ -13,6 +13,7 @@ pub mod body;
 pub mod error;
 pub mod facts;
 pub mod listing;
+pub mod metrics;
 pub mod query;
 pub mod router;
 pub mod rows;

@@ -40,6 +40,7 @@ struct Seen {
     /// Sums of virtual hosts that were deleted.
     deleted: Totals,
     used: Resources,
+    totals: Totals,
 }
 
 /// Two rounds of an object's series and the time between them.
@@ -146,6 +147,12 @@ impl Observer {
         seen.churn.note(churn, now);
         seen.resources.note(used.series(), now);
         seen.used = used;
+        seen.totals = *totals;
+    }
+
+    /// The node's sums in the last round.
+    pub fn totals(&self) -> Totals {
+        self.0.lock().totals
     }
 
     /// What is asked of the store's disk; whoever opens the store counts it there.
