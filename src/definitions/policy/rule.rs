@@ -141,7 +141,10 @@ fn bad_pattern(pattern: &str, error: &PatternError) -> String {
     let (reason, at) = match error.reason.as_str() {
         "unclosed group" => ("missing )", pattern.len()),
         "unclosed character class" => ("missing terminating ] for character class", pattern.len()),
-        "unopened group" => ("unmatched parentheses", pattern.rfind(')').unwrap_or_default()),
+        "unopened group" => (
+            "unmatched parentheses",
+            pattern.rfind(')').unwrap_or_default(),
+        ),
         "repetition operator missing expression" => ("nothing to repeat", 0),
         other => (other, 0),
     };
