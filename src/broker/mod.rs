@@ -15,6 +15,7 @@ pub mod declare_queue;
 pub mod define;
 pub mod exchange;
 pub mod inbox;
+pub mod inject;
 pub mod journal;
 pub mod keeper;
 pub mod observe;
