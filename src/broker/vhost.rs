@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
+use super::events::shown;
 use super::declare_exchange::follow_policies;
 use super::exchange::{Exchange, ExchangeSpec};
 use super::journal::Journal;
@@ -193,6 +194,7 @@ impl Vhost {
                 continue;
             };
             self.churn.deleted.add(1);
+            self.journal.events.emit("queue.deleted", [("name", shown(&queue.name)), ("vhost", shown(&self.name))]);
             for consumer in ended.consumers {
                 consumer.cancel();
             }
