@@ -16,6 +16,7 @@ pub mod define;
 mod events;
 pub mod exchange;
 pub mod inbox;
+pub mod inject;
 pub mod journal;
 pub mod keeper;
 pub mod observe;

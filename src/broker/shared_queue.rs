@@ -46,6 +46,8 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set. Policies may set other values: [`Self::in_force`].
     pub settings: QueueArguments,
+    /// When it was made, or found after a restart, in milliseconds since the epoch.
+    pub made_at: u64,
     /// The policies it is under.
     policy: ArcSwapOption<QueuePolicy>,
     /// The last minute of its counts, for the sampler.
@@ -167,6 +169,7 @@ impl SharedQueue {
             settings: spec.settings,
             policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
+            made_at: now,
             history: History::default(),
             utilisation: Utilisation::default(),
         })

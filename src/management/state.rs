@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::auth::{Damping, Sessions};
+use super::error::ApiError;
 use super::facts::NodeFacts;
 use crate::broker::Broker;
 use crate::config::Settings;
@@ -57,6 +58,22 @@ impl Api {
         let configured = || self.settings.node.cluster_name.clone();
         let chosen = self.broker.cluster_name().or_else(configured);
         chosen.unwrap_or_else(|| self.node.name.clone())
+    }
+
+    /// Ends when every change of definitions so far outlives a crash; fails where the store does.
+    pub async fn settled(&self) -> Result<(), ApiError> {
+        if self.broker.definitions_durable().await {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the store has failed"))
+    }
+
+    /// Ends when the log's entry with this ticket outlives a crash; fails where the store does.
+    pub async fn stored(&self, ticket: u64) -> Result<(), ApiError> {
+        if self.broker.durable(ticket).await {
+            return Ok(());
+        }
+        Err(ApiError::unavailable("the store has failed"))
     }
 
     /// Ends answers that have no end of their own, and lets connections finish their request.

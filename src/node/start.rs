@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::store::Store;
+use super::store::{Store, free_limit};
 use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
@@ -80,6 +80,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
             data_dir: folder.path.clone(),
             config_files: loaded.files.clone(),
             log_files,
+            disk_free_limit: free_limit(&settings.resources),
             files_max: files,
         },
         started,

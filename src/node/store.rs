@@ -15,7 +15,7 @@ use crate::definitions::{Definitions, Recovery};
 use crate::limits::LOG_BUFFER;
 use crate::message::Home;
 use crate::store::checkpoint;
-use crate::store::io::{Disk, RealDisk};
+use crate::store::io::{CountedDisk, Disk, RealDisk};
 use crate::store::log::{Log, LogOptions, Position, Replayed};
 use crate::store::pages::Pages;
 use crate::store::replay::{Places, Replay};
@@ -46,11 +46,13 @@ impl Store {
         let log_folder = folder.join("log");
         std::fs::create_dir_all(&log_folder)
             .with_context(|| format!("cannot make the folder {}", log_folder.display()))?;
-        let disk = RealDisk::new(log_folder);
+        let counted =
+            |folder| CountedDisk::new(RealDisk::new(folder), Arc::clone(broker.observer.io()));
+        let disk = counted(log_folder);
         let index_folder = folder.join("index");
         std::fs::create_dir_all(&index_folder)
             .with_context(|| format!("cannot make the folder {}", index_folder.display()))?;
-        let index: Arc<dyn Disk> = Arc::new(RealDisk::new(index_folder));
+        let index: Arc<dyn Disk> = Arc::new(counted(index_folder));
         let mut definitions = Recovery::open(folder)?;
         let mut found = Replay::default();
         let checkpoint = checkpoint::read(index.as_ref(), &mut |row| {
@@ -143,7 +145,7 @@ impl Store {
 }
 
 /// Free octets of the disk below which publishers are blocked.
-fn free_limit(resources: &ResourceSettings) -> u64 {
+pub(super) fn free_limit(resources: &ResourceSettings) -> u64 {
     match resources.disk_free_limit {
         DiskLimit::Absolute(octets) => octets,
         // A share of the memory; far below 2^53.

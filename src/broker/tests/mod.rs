@@ -6,6 +6,7 @@ mod dead_letter_routes;
 mod death_records;
 mod definitions_files;
 mod firehose;
+mod inject;
 mod policies;
 mod retries;
 mod routing;
