@@ -1,8 +1,8 @@
 //! Binding and unbinding queues and exchanges.
 
-use super::events::shown;
 use super::declare_exchange::forget_source;
 use super::define::binding_row;
+use super::events::shown;
 use super::exchange::Exchange;
 use super::vhost::Vhost;
 use crate::amqp::AmqpError;

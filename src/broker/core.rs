@@ -268,7 +268,8 @@ impl Broker {
 
     /// RabbitMQ's block, which nobody overlooks.
     fn log_alarm(&self, resource: &'static str) {
-        self.events().emit("alarm.set", [("resource", resource.into())]);
+        self.events()
+            .emit("alarm.set", [("resource", resource.into())]);
         let node = self.node();
         let stars = "*".repeat(58);
         tracing::warn!(
@@ -278,7 +279,8 @@ impl Broker {
     }
 
     fn log_alarm_cleared(&self, resource: &'static str) {
-        self.events().emit("alarm.cleared", [("resource", resource.into())]);
+        self.events()
+            .emit("alarm.cleared", [("resource", resource.into())]);
         let node = self.node();
         tracing::warn!("{resource} resource limit alarm cleared on node {node}");
         // Of a cluster of one, that is the last.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::events::shown;
 use super::define::exchange_row;
+use super::events::shown;
 use super::exchange::{Exchange, ExchangePolicy, ExchangeSpec, exchange_subject};
 use super::vhost::{Topology, Vhost};
 use crate::amqp::AmqpError;
@@ -87,7 +87,10 @@ impl Vhost {
             }
             exchange.mark_deleted();
             self.exchanges.write().remove(&exchange.name);
-            let told = [("name", shown(&exchange.name)), ("vhost", shown(&self.name))];
+            let told = [
+                ("name", shown(&exchange.name)),
+                ("vhost", shown(&self.name)),
+            ];
             self.journal.events.emit("exchange.deleted", told);
             if exchange.durable {
                 self.journal.define(Command::DeleteExchange {

@@ -26,7 +26,10 @@ pub(super) fn note(events: &EventLog, command: &Command) {
         }
         Command::SetPermission(row) => events.emit(
             "permission.created",
-            [("user", row.user.clone().into()), ("vhost", shown(&row.vhost))],
+            [
+                ("user", row.user.clone().into()),
+                ("vhost", shown(&row.vhost)),
+            ],
         ),
         Command::ClearPermission { vhost, user } => events.emit(
             "permission.deleted",
@@ -34,7 +37,10 @@ pub(super) fn note(events: &EventLog, command: &Command) {
         ),
         Command::SetTopicPermission(row) => events.emit(
             "topic.permission.created",
-            [("user", row.user.clone().into()), ("vhost", shown(&row.vhost))],
+            [
+                ("user", row.user.clone().into()),
+                ("vhost", shown(&row.vhost)),
+            ],
         ),
         Command::ClearTopicPermission { vhost, user, .. } => events.emit(
             "topic.permission.deleted",
@@ -62,7 +68,10 @@ pub(super) fn note(events: &EventLog, command: &Command) {
         ),
         Command::PutPolicy(row) => events.emit(
             "policy.set",
-            [("name", row.name.clone().into()), ("vhost", shown(&row.vhost))],
+            [
+                ("name", row.name.clone().into()),
+                ("vhost", shown(&row.vhost)),
+            ],
         ),
         Command::DeletePolicy { vhost, name } => events.emit(
             "policy.cleared",
@@ -89,7 +98,11 @@ mod tests {
             .iter()
             .map(|event| (event.name, event.fields[0].1.as_ref()))
             .collect();
-        let expected = [("user.deleted", "a"), ("user.deleted", "b"), ("vhost.deleted", "v")];
+        let expected = [
+            ("user.deleted", "a"),
+            ("user.deleted", "b"),
+            ("vhost.deleted", "v"),
+        ];
         assert_eq!(told, expected);
     }
 }

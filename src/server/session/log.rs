@@ -92,8 +92,13 @@ impl Session {
     pub(super) fn log_login_refused(&self, mechanism: &str, refusal: &SaslRefusal) {
         let (id, ends) = (self.id, &self.name.ends);
         let refusal = one_line(&refusal.to_string());
-        let told = [("name", ends.clone().into()), ("error", refusal.clone().into())];
-        self.broker.events().emit("user.authentication.failure", told);
+        let told = [
+            ("name", ends.clone().into()),
+            ("error", refusal.clone().into()),
+        ];
+        self.broker
+            .events()
+            .emit("user.authentication.failure", told);
         tracing::error!(
             target: "connection", pid = id,
             "Error on AMQP connection <0.{id}.0> ({ends}, state: starting):\n{} login refused: \
