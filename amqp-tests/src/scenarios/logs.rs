@@ -142,7 +142,7 @@ fn plain(line: &str) -> String {
 
 /// Waits until these lines stand in the log, in this order, others between them; blanked.
 fn expect(broker: &Broker, wanted: &[&str]) -> Result {
-    expect_with(broker, wanted, |line| blank(line))
+    expect_with(broker, wanted, blank)
 }
 
 fn expect_with(broker: &Broker, wanted: &[&str], read: impl Fn(&str) -> String) -> Result {
