@@ -38,6 +38,7 @@ mod http_messages;
 mod http_policies;
 mod http_replay;
 mod http_transport;
+mod logs;
 mod malformed;
 mod permissions;
 mod qos;
@@ -84,6 +85,7 @@ const AREAS: &[&[Scenario]] = &[
     content::ALL,
     permissions::ALL,
     settings::ALL,
+    logs::ALL,
     hostile::ALL,
     qos::ALL,
     queue_args::ALL,
