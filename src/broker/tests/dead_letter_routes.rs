@@ -133,7 +133,9 @@ fn one_death_may_cause_others_in_a_long_chain() {
 #[test]
 fn what_exceeds_a_burst_is_left_to_the_timer() {
     let stage = Stage::new();
-    let arguments = [TTL, ("x-dead-letter-routing-key", long("dead"))];
+    // Longer than a busy machine takes to put them all.
+    let ttl = ("x-message-ttl", Value::I32(3_600_000));
+    let arguments = [ttl, ("x-dead-letter-routing-key", long("dead"))];
     let source = stage.mortal("q", "", &arguments);
     stage.queue("dead", &[]);
     let count = DEAD_LETTER_BURST as u64 + 100;
