@@ -13,7 +13,9 @@ use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
+use crate::management::rows::VhostNumbers;
 use crate::management::segments::Segments;
+use crate::management::shape::{Ranges, aside};
 use crate::management::state::{Api, SharedApi};
 
 /// What the creator of a virtual host may do in it, as in RabbitMQ: everything.
@@ -27,8 +29,8 @@ pub fn routes() -> Router<SharedApi> {
         .route("/api/vhosts/{vhost}/start/{node}", post(start))
 }
 
-/// What is configured of a virtual host.
-fn item(api: &Api, view: &VhostView) -> Map<String, Value> {
+/// What is configured of a virtual host, and what is counted of it.
+fn item(api: &Api, view: &VhostView, ranges: Ranges) -> Map<String, Value> {
     let kind = view.default_queue_type.as_deref();
     let kind = kind.unwrap_or_else(|| api.broker.options.default_kind.name());
     let fields = json!({
@@ -45,35 +47,46 @@ fn item(api: &Api, view: &VhostView) -> Map<String, Value> {
         "protected_from_deletion": false,
         "cluster_state": { api.node.name.as_str(): "running" },
     });
-    match fields {
+    let mut fields = match fields {
         Value::Object(fields) => fields,
         _ => Map::new(),
+    };
+    if let Some(vhost) = api.broker.vhost(view.name.as_bytes()) {
+        fields.append(&mut VhostNumbers::of(api, &vhost, ranges).fields());
     }
+    fields
 }
 
 async fn list(
     State(api): State<SharedApi>,
     caller: Caller,
     listing: Listing,
+    ranges: Ranges,
 ) -> Result<Json<Value>, ApiError> {
-    let views = api.broker.admin_list_vhosts().into_iter();
-    let seen =
-        views.filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
-    let items = seen.map(|view| Value::Object(item(&api, &view))).collect();
-    Ok(Json(listing.answer(items, &["name"])?))
+    aside(move || {
+        let views = api.broker.admin_list_vhosts().into_iter();
+        let sees = |name: &str| caller.user.is_monitor() || caller.has_access(&api.broker, name);
+        let seen = views.filter(|view| sees(&view.name));
+        let items = seen.map(|view| Value::Object(item(&api, &view, ranges)));
+        Ok(Json(listing.answer(items.collect(), &["name"])?))
+    })
+    .await
 }
 
 async fn one(
     State(api): State<SharedApi>,
     caller: Caller,
     listing: Listing,
+    ranges: Ranges,
     Segments(name): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
     caller.require_administrator()?;
     let view = api.broker.admin_get_vhost(&name);
     let view = view.ok_or_else(ApiError::not_found)?;
     Ok(Json(
-        listing.columns.apply(Value::Object(item(&api, &view))),
+        listing
+            .columns
+            .apply(Value::Object(item(&api, &view, ranges))),
     ))
 }
 

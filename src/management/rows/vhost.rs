@@ -1,14 +1,20 @@
 //! What is counted of a virtual host; its other fields are those of its definition.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::ser::SerializeMap;
+use serde_json::{Map, Value};
 
 use crate::broker::Vhost;
 use crate::broker::observe::observer::{TOTAL_SERIES, counts_of};
 use crate::broker::observe::points::Point;
 use crate::broker::observe::views::VhostView;
+use crate::management::listing::Columns;
+use crate::management::shape::fields::Written;
 use crate::management::shape::ranges::Ranges;
 use crate::management::shape::stats::{DELIVERING, MessageStats, PUBLISHING, details};
-use crate::management::shape::{Details, Fields};
+use crate::management::shape::{Details, Fields, Row};
 use crate::management::state::Api;
 use crate::put_fields;
 use crate::time::unix_ms;
@@ -35,13 +41,26 @@ impl VhostNumbers {
         }
     }
 
-    /// The host.
-    pub fn vhost(&self) -> &Vhost {
-        &self.view.vhost
+    /// Of the host as it is.
+    pub fn of(api: &Api, vhost: &Arc<Vhost>, ranges: Ranges) -> Self {
+        Self::new(api, VhostView::of(&api.broker, vhost), ranges)
     }
 
-    /// Writes its fields: messages, octets, `message_stats`.
-    pub fn write<M: SerializeMap>(&self, fields: &mut Fields<'_, M>) -> Result<(), M::Error> {
+    /// The numbers as fields to add to those of the definition.
+    pub fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(Written(self, &Columns::default())) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl Row for VhostNumbers {
+    fn name(&self) -> Cow<'_, str> {
+        self.view.vhost.name.to_string().into()
+    }
+
+    fn write<M: SerializeMap>(&self, fields: &mut Fields<'_, M>) -> Result<(), M::Error> {
         type Read = fn(&[u64; TOTAL_SERIES]) -> u64;
         let totals = &self.view.totals;
         let step = &self.view.step;
