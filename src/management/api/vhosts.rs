@@ -1,5 +1,7 @@
 //! Virtual hosts: `/api/vhosts`.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -7,15 +9,17 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::users::tags;
+use super::vhost_stats;
 use crate::broker::admin::{VhostChange, VhostView};
+use crate::broker::observe::views as observe;
+use crate::ids::Name;
 use crate::management::answer;
 use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
-use crate::management::rows::VhostNumbers;
 use crate::management::segments::Segments;
-use crate::management::shape::{Ranges, aside};
+use crate::management::shape::ranges::Ranges;
 use crate::management::state::{Api, SharedApi};
 
 /// What the creator of a virtual host may do in it, as in RabbitMQ: everything.
@@ -29,8 +33,8 @@ pub fn routes() -> Router<SharedApi> {
         .route("/api/vhosts/{vhost}/start/{node}", post(start))
 }
 
-/// What is configured of a virtual host, and what is counted of it.
-fn item(api: &Api, view: &VhostView, ranges: Ranges) -> Map<String, Value> {
+/// What is configured of a virtual host.
+fn item(api: &Api, view: &VhostView) -> Map<String, Value> {
     let kind = view.default_queue_type.as_deref();
     let kind = kind.unwrap_or_else(|| api.broker.options.default_kind.name());
     let fields = json!({
@@ -47,14 +51,10 @@ fn item(api: &Api, view: &VhostView, ranges: Ranges) -> Map<String, Value> {
         "protected_from_deletion": false,
         "cluster_state": { api.node.name.as_str(): "running" },
     });
-    let mut fields = match fields {
+    match fields {
         Value::Object(fields) => fields,
         _ => Map::new(),
-    };
-    if let Some(vhost) = api.broker.vhost(view.name.as_bytes()) {
-        fields.append(&mut VhostNumbers::of(api, &vhost, ranges).fields());
     }
-    fields
 }
 
 async fn list(
@@ -63,14 +63,21 @@ async fn list(
     listing: Listing,
     ranges: Ranges,
 ) -> Result<Json<Value>, ApiError> {
-    aside(move || {
-        let views = api.broker.admin_list_vhosts().into_iter();
-        let sees = |name: &str| caller.user.is_monitor() || caller.has_access(&api.broker, name);
-        let seen = views.filter(|view| sees(&view.name));
-        let items = seen.map(|view| Value::Object(item(&api, &view, ranges)));
-        Ok(Json(listing.answer(items.collect(), &["name"])?))
-    })
-    .await
+    let views = api.broker.admin_list_vhosts().into_iter();
+    let seen =
+        views.filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
+    let mut numbers: HashMap<Name, observe::VhostView> = observe::vhost::vhosts(&api.broker)
+        .into_iter()
+        .map(|view| (view.vhost.name.clone(), view))
+        .collect();
+    let items = seen.map(|view| {
+        let mut fields = item(&api, &view);
+        if let Some(seen) = numbers.remove(view.name.as_bytes()) {
+            vhost_stats::add(&api, &seen, ranges, &mut fields);
+        }
+        Value::Object(fields)
+    });
+    Ok(Json(listing.answer(items.collect(), &["name"])?))
 }
 
 async fn one(
@@ -83,11 +90,12 @@ async fn one(
     caller.require_administrator()?;
     let view = api.broker.admin_get_vhost(&name);
     let view = view.ok_or_else(ApiError::not_found)?;
-    Ok(Json(
-        listing
-            .columns
-            .apply(Value::Object(item(&api, &view, ranges))),
-    ))
+    let mut fields = item(&api, &view);
+    if let Some(vhost) = api.broker.vhost(name.as_bytes()) {
+        let seen = observe::VhostView::of(&api.broker, &vhost);
+        vhost_stats::add(&api, &seen, ranges, &mut fields);
+    }
+    Ok(Json(listing.columns.apply(Value::Object(fields))))
 }
 
 async fn replace(
