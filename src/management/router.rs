@@ -23,7 +23,6 @@ pub fn all(api: &SharedApi) -> Router {
         .merge(api::exchanges::routes())
         .merge(api::health::routes())
         .merge(api::limits::routes())
-        .merge(api::logs::routes())
         .merge(api::login::routes())
         .merge(api::messages::routes())
         .merge(api::nodes::routes())

@@ -14,7 +14,6 @@ pub mod exchanges;
 pub mod health;
 pub mod limits;
 pub mod login;
-pub mod logs;
 pub mod messages;
 pub mod nodes;
 pub mod overview;
