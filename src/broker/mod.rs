@@ -22,6 +22,7 @@ pub mod port;
 pub mod pressure;
 pub mod probe;
 pub mod reader;
+pub mod recovery;
 pub mod reply_to;
 pub mod restore;
 pub mod route;

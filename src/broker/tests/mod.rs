@@ -5,5 +5,6 @@ mod dead_letter_routes;
 mod death_records;
 mod retries;
 mod routing;
-mod stage;
+mod seeds;
+pub mod stage;
 mod stale_routes;
