@@ -245,6 +245,7 @@ impl Work {
         else {
             return Ok(());
         };
+        let begun = Instant::now();
         let (position, ticket) = broker
             .journal
             .at_rest(|| (log.position(), log.last_ticket()));
@@ -263,6 +264,7 @@ impl Work {
         pages.reuse(freed);
         log.recycle(position)?;
         self.last = position;
+        log.meter().note_checkpoint(begun.elapsed());
         Ok(())
     }
 }

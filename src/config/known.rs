@@ -17,7 +17,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("definitions.*", LATER),
     ("management.*", LATER),
     ("management_agent.*", LATER),
-    ("prometheus.*", LATER),
+    (
+        "prometheus.*",
+        "is not read; scrapes are answered as they come",
+    ),
     ("mqtt.*", LATER),
     ("web_mqtt.*", LATER),
     ("stomp.*", LATER),

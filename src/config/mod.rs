@@ -29,7 +29,7 @@ pub use log_settings::{
 };
 pub use settings::{
     AmqpSettings, AuthSettings, CertificateLogin, CertificateSan, DefaultObjects, DiskLimit,
-    HttpListener, ListenerAddress, ListenerSettings, ManagementSettings, ManagementTls,
-    MemoryLimit, NodeSettings, QueueType, RatesMode, ResourceSettings, Settings, TcpOptions,
+    ListenerAddress, ListenerSettings, ManagementSettings, ManagementTls, MemoryLimit,
+    NodeSettings, PrometheusSettings, QueueType, RatesMode, ResourceSettings, Settings, TcpOptions,
     TlsSettings, TlsVersion,
 };

@@ -30,7 +30,7 @@ pub struct Settings {
     /// The management API.
     pub management: ManagementSettings,
     /// The metrics endpoint.
-    pub prometheus: HttpListener,
+    pub prometheus: PrometheusSettings,
 }
 
 /// The node itself.
@@ -279,7 +279,7 @@ pub enum RatesMode {
     None,
 }
 
-/// TLS of the management API.
+/// TLS of the management API, or of the metrics.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ManagementTls {
     /// Its port; unset: no TLS.
@@ -329,13 +329,19 @@ pub struct ManagementSettings {
     pub hsts: Option<String>,
 }
 
-/// An HTTP endpoint.
+/// The metrics.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct HttpListener {
-    /// Its port.
+pub struct PrometheusSettings {
+    /// Their port; 0: one the system chooses.
     pub port: u16,
     /// `None`: every address.
     pub ip: Option<IpAddr>,
+    /// The same over TLS.
+    pub tls: ManagementTls,
+    /// Where they are: `/` and a path without a trailing one.
+    pub path: String,
+    /// Those of each object there, in place of the sums.
+    pub return_per_object_metrics: bool,
 }
 
 impl Settings {
@@ -357,7 +363,7 @@ impl Settings {
             },
             log: LogSettings::default(),
             management: ManagementSettings::default(),
-            prometheus: HttpListener::default(),
+            prometheus: PrometheusSettings::default(),
         }
     }
 }

@@ -6,12 +6,14 @@
 //! A resource is a file below `api`, with a function `routes` that `router` merges. What holds for
 //! all of them (methods, prefix, headers, compression) is done once, in `transport`.
 
+mod answer;
 pub mod api;
 pub mod auth;
 pub mod body;
 pub mod error;
 pub mod facts;
 pub mod listing;
+pub mod metrics;
 pub mod query;
 pub mod router;
 pub mod segments;

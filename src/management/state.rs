@@ -54,8 +54,9 @@ impl Api {
     /// The name clients see for the cluster: a global parameter where one was set, the
     /// configuration's, the node's name.
     pub fn cluster_name(&self) -> String {
-        let configured = self.settings.node.cluster_name.clone();
-        configured.unwrap_or_else(|| self.node.name.clone())
+        let configured = || self.settings.node.cluster_name.clone();
+        let chosen = self.broker.cluster_name().or_else(configured);
+        chosen.unwrap_or_else(|| self.node.name.clone())
     }
 
     /// Ends answers that have no end of their own, and lets connections finish their request.

@@ -13,6 +13,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::error::ApiError;
+use super::metrics;
 use super::router;
 use super::server::Peer;
 use super::state::{Api, SharedApi};
@@ -38,6 +39,8 @@ const CSP: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsa
 pub struct Transport {
     api: SharedApi,
     router: Router,
+    /// What stands before every path.
+    prefix: String,
     csp: HeaderValue,
     hsts: Option<HeaderValue>,
 }
@@ -45,10 +48,22 @@ pub struct Transport {
 impl Transport {
     /// Everything, over `api`.
     pub fn new(api: SharedApi) -> Self {
+        let prefix = api.settings.management.path_prefix.clone();
+        let router = router::all(&api);
+        Self::over(api, router, prefix)
+    }
+
+    /// The metrics, which have a listener of their own.
+    pub fn of_metrics(api: SharedApi) -> Self {
+        let router = metrics::router(&api);
+        Self::over(api, router, String::new())
+    }
+
+    fn over(api: SharedApi, router: Router, prefix: String) -> Self {
         let compression = CompressionLayer::new().gzip(true).compress_when(
             SizeAbove::new(COMPRESS_FROM).and(NotForContentType::const_new("text/event-stream")),
         );
-        let router = router::all(&api).layer(compression);
+        let router = router.layer(compression);
         let management = &api.settings.management;
         let value = |text: &String| HeaderValue::from_str(text).ok();
         Self {
@@ -59,6 +74,7 @@ impl Transport {
                 .unwrap_or(HeaderValue::from_static(CSP)),
             hsts: management.hsts.as_ref().and_then(value),
             router,
+            prefix,
             api,
         }
     }
@@ -77,9 +93,8 @@ impl Transport {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         let method = request.method().clone();
-        let prefix = &self.api.settings.management.path_prefix;
         let path = request.uri().path();
-        let response = match path_within(path, prefix) {
+        let response = match path_within(path, &self.prefix) {
             Some(path) => {
                 let is_api = path == "/api" || path.starts_with("/api/");
                 if let Some(uri) = with_path(request.uri(), &path) {

@@ -1,5 +1,6 @@
-//! Opens the management API's listeners, gives it its certificates and tells it about the node.
+//! Opens the listeners of the management API and the metrics, and gives them their certificates.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use anyhow::Context;
 use tokio::net::TcpStream;
 
 use crate::auth::LoginFrom;
-use crate::config::{Settings, TlsVersion};
+use crate::config::{ManagementTls, Settings, TlsVersion};
 use crate::management::server::{Accepted, Connection};
 use crate::management::{ListenerFacts, Listening, OpenFlag, TlsAccept};
 use crate::server::certificates::{Certificates, TlsFiles};
@@ -35,71 +36,113 @@ impl TlsAccept for Encrypted {
     }
 }
 
+/// A service over HTTP: the management API, or the metrics.
+struct Service<'a> {
+    /// What its keys begin with.
+    key: &'static str,
+    /// RabbitMQ's names of its protocols, plain and over TLS.
+    protocols: (&'static str, &'static str),
+    ip: Option<IpAddr>,
+    port: u16,
+    tls: &'a ManagementTls,
+    path: String,
+}
+
 /// Opens what `management.tcp` and `management.ssl` say; a busy port is an error that names it.
 pub fn open(settings: &Settings, socket: &SocketOptions) -> anyhow::Result<Vec<Opened>> {
     let management = &settings.management;
-    let mut opened = Vec::new();
-    let own = &management.tls;
-    let mut add = |protocol, ip, port, key: &str, tls: Option<Arc<dyn TlsAccept>>| {
-        let listener = listen(ip, port, socket)
-            .with_context(|| format!("the management API cannot start; {key} sets its port"))?;
-        opened.push(Opened {
+    let service = Service {
+        key: "management",
+        protocols: ("http", "https"),
+        ip: management.ip,
+        port: management.port,
+        tls: &management.tls,
+        path: format!("{}/", management.path_prefix),
+    };
+    service.open(settings, socket)
+}
+
+/// The same of `prometheus.tcp` and `prometheus.ssl`.
+pub fn open_metrics(settings: &Settings, socket: &SocketOptions) -> anyhow::Result<Vec<Opened>> {
+    let prometheus = &settings.prometheus;
+    let service = Service {
+        key: "prometheus",
+        protocols: ("http/prometheus", "https/prometheus"),
+        ip: prometheus.ip,
+        port: prometheus.port,
+        tls: &prometheus.tls,
+        path: prometheus.path.clone(),
+    };
+    service.open(settings, socket)
+}
+
+impl Service<'_> {
+    fn open(&self, settings: &Settings, socket: &SocketOptions) -> anyhow::Result<Vec<Opened>> {
+        let (plain, encrypted) = self.protocols;
+        let mut opened =
+            vec![self.listener(settings, socket, (plain, "tcp"), (self.ip, self.port), None)?];
+        if let Some(port) = self.tls.port {
+            let certificates = Certificates::load(self.tls_files(settings)?)?;
+            tokio::spawn(Arc::clone(&certificates).watch());
+            let tls: Arc<dyn TlsAccept> = Arc::new(Encrypted(certificates));
+            opened.push(self.listener(
+                settings,
+                socket,
+                (encrypted, "ssl"),
+                (self.tls.ip, port),
+                Some(tls),
+            )?);
+        }
+        Ok(opened)
+    }
+
+    fn listener(
+        &self,
+        settings: &Settings,
+        socket: &SocketOptions,
+        (protocol, kind): (&'static str, &str),
+        (ip, port): (Option<IpAddr>, u16),
+        tls: Option<Arc<dyn TlsAccept>>,
+    ) -> anyhow::Result<Opened> {
+        let key = self.key;
+        let listener = listen(ip, port, socket).with_context(|| {
+            format!("the {key} listener cannot start; {key}.{kind}.port sets its port")
+        })?;
+        let (own, amqp) = (self.tls, &settings.tls);
+        let of_tls = |own, amqp| tls.as_ref().and_then(|_| file(own, amqp));
+        Ok(Opened {
             facts: ListenerFacts {
                 protocol,
                 address: listener.local_addr()?,
-                path: format!("{}/", management.path_prefix),
-                certfile: tls
-                    .as_ref()
-                    .and_then(|_| file(&own.certfile, &settings.tls.certfile)),
-                cacertfile: tls
-                    .as_ref()
-                    .and_then(|_| file(&own.cacertfile, &settings.tls.cacertfile)),
+                path: self.path.clone(),
+                certfile: of_tls(&own.certfile, &amqp.certfile),
+                cacertfile: of_tls(&own.cacertfile, &amqp.cacertfile),
                 open: OpenFlag::default(),
             },
             listening: Listening { listener, tls },
-        });
-        anyhow::Ok(())
-    };
-    add(
-        "http",
-        management.ip,
-        management.port,
-        "management.tcp.port",
-        None,
-    )?;
-    if let Some(port) = management.tls.port {
-        let certificates = Certificates::load(tls_files(settings)?)?;
-        tokio::spawn(Arc::clone(&certificates).watch());
-        let tls: Arc<dyn TlsAccept> = Arc::new(Encrypted(certificates));
-        add(
-            "https",
-            management.tls.ip,
-            port,
-            "management.ssl.port",
-            Some(tls),
-        )?;
+        })
     }
-    Ok(opened)
+
+    fn tls_files(&self, settings: &Settings) -> anyhow::Result<TlsFiles> {
+        let (own, amqp) = (self.tls, &settings.tls);
+        let service = self.key;
+        let needed = |key: &str, path: Option<PathBuf>| {
+            path.with_context(|| format!("{service}.ssl.port needs {service}.ssl.{key}"))
+        };
+        Ok(TlsFiles {
+            certfile: needed("certfile", file(&own.certfile, &amqp.certfile))?,
+            keyfile: needed("keyfile", file(&own.keyfile, &amqp.keyfile))?,
+            cacertfile: file(&own.cacertfile, &amqp.cacertfile),
+            verify_peer: own.verify_peer,
+            fail_if_no_peer_cert: own.fail_if_no_peer_cert,
+            tls12: amqp.versions.contains(&TlsVersion::Tls12),
+            tls13: amqp.versions.contains(&TlsVersion::Tls13),
+            login_from: LoginFrom::configured(&settings.auth),
+        })
+    }
 }
 
-/// The API's own file, or that of the AMQP listeners.
+/// The service's own file, or that of the AMQP listeners.
 fn file(own: &Option<String>, amqp: &Option<String>) -> Option<PathBuf> {
     own.as_ref().or(amqp.as_ref()).map(PathBuf::from)
-}
-
-fn tls_files(settings: &Settings) -> anyhow::Result<TlsFiles> {
-    let (own, amqp) = (&settings.management.tls, &settings.tls);
-    let needed = |key: &str, path: Option<PathBuf>| {
-        path.with_context(|| format!("management.ssl.port needs management.ssl.{key}"))
-    };
-    Ok(TlsFiles {
-        certfile: needed("certfile", file(&own.certfile, &amqp.certfile))?,
-        keyfile: needed("keyfile", file(&own.keyfile, &amqp.keyfile))?,
-        cacertfile: file(&own.cacertfile, &amqp.cacertfile),
-        verify_peer: own.verify_peer,
-        fail_if_no_peer_cert: own.fail_if_no_peer_cert,
-        tls12: amqp.versions.contains(&TlsVersion::Tls12),
-        tls13: amqp.versions.contains(&TlsVersion::Tls13),
-        login_from: LoginFrom::configured(&settings.auth),
-    })
 }

@@ -21,7 +21,7 @@ use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
 use crate::management::server::serve;
 use crate::management::transport::Transport;
-use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag, SharedApi};
+use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
 use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
@@ -63,11 +63,13 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let socket_options = socket_options(settings);
     let opened = open_listeners(&broker, settings, &session, &socket_options)?;
     let pages = management::open(settings, &socket_options)?;
+    let metrics = management::open_metrics(settings, &socket_options)?;
     let mut listeners = Vec::new();
     for opened in &opened {
         listeners.push(opened.facts.clone());
     }
-    listeners.extend(pages.iter().map(|opened| opened.facts.clone()));
+    let http = pages.iter().chain(&metrics);
+    listeners.extend(http.map(|opened| opened.facts.clone()));
     listeners.iter().for_each(banner::listener);
     let api = Api::new(
         Arc::clone(&broker),
@@ -95,8 +97,12 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
             drop(up);
         }));
     }
-    accepting.extend(serve_pages(pages, &api));
-    banner::ready(&["rabbitmq_management"]);
+    accepting.extend(serve_http(pages, &Transport::new(Arc::clone(&api))));
+    accepting.extend(serve_http(
+        metrics,
+        &Transport::of_metrics(Arc::clone(&api)),
+    ));
+    banner::ready(&["rabbitmq_prometheus", "rabbitmq_management"]);
     wait_for_stop().await?;
     for task in accepting {
         task.abort();
@@ -284,9 +290,8 @@ struct Opened {
     acceptor: Arc<Acceptor>,
 }
 
-fn serve_pages(pages: Vec<management::Opened>, api: &SharedApi) -> Vec<JoinHandle<()>> {
-    let transport = Transport::new(Arc::clone(api));
-    pages
+fn serve_http(opened: Vec<management::Opened>, transport: &Transport) -> Vec<JoinHandle<()>> {
+    opened
         .into_iter()
         .map(|opened| {
             let up = opened.facts.open.accepting();

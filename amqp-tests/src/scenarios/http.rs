@@ -3,6 +3,19 @@
 use crate::prelude::*;
 use std::sync::Arc;
 
+/// How long statistics and counters may lag behind what happened.
+pub const LAG: Duration = Duration::from_secs(20);
+
+/// A scenario of the API: it may wait for statistics, so it gets more time.
+pub const fn over_http(
+    id: &'static str,
+    rule: &'static str,
+    source: &'static str,
+    run: fn(&mut Ctx) -> Result,
+) -> Scenario {
+    Scenario::new(id, rule, source, run).seconds(90)
+}
+
 /// The API as guest, and a vhost that no other scenario uses.
 pub struct Api {
     /// The API, as the administrator guest.
@@ -100,6 +113,10 @@ impl Api {
         check!(status == 201 || status == 204, "permissions: {status}");
         Ok(())
     }
+    /// Where to log in over AMQP: this user (password `secret`) in the vhost.
+    pub fn url(&self, user: &str) -> Url {
+        self.broker.url_for(user, "secret", &self.v)
+    }
     /// A channel of guest in the vhost.
     pub fn channel(&self) -> Result<Channel> {
         let url = self.broker.url_for("guest", "guest", &self.v);
@@ -108,7 +125,7 @@ impl Api {
     /// Waits until a queue has this many messages; statistics may lag.
     pub fn wait_messages(&self, queue: &str, count: i64) -> Result<()> {
         let path = self.path("queues", queue);
-        eventually(Duration::from_secs(15), || {
+        eventually(LAG, || {
             let told = self.http.json(&path)?["messages"].int();
             check_eq!(told, Some(count), "messages of {queue}");
             Ok(())

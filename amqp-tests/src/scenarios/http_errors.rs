@@ -1,91 +1,91 @@
 //! Scenarios: what the management API says when it refuses.
 
-use super::http::{Api, missing};
+use super::http::{Api, missing, over_http};
 use crate::prelude::*;
 
 /// The scenarios of this area.
 pub const ALL: &[Scenario] = &[
-    Scenario::new(
+    over_http(
         "http.error.login",
         "no login is an empty 401, a wrong one says so, and both name the realm",
         "management 1.1",
         login,
     ),
-    Scenario::new(
+    over_http(
         "http.error.missing",
         "whatever is not there is 404 with one and the same body",
         "management 1.1",
         not_there,
     ),
-    Scenario::new(
+    over_http(
         "http.error.missing_in",
         "what is to be put or taken in something missing is 404 with its name",
         "management 1.1",
         missing_in,
     ),
-    Scenario::new(
+    over_http(
         "http.error.not_json",
         "a body that is no JSON object is 400, each way in its own words",
         "management 1.1",
         not_json,
     ),
-    Scenario::new(
+    over_http(
         "http.error.missing_keys",
         "missing keys are 400 and named in the order the call wants them",
         "management 1.1",
         missing_keys,
     ),
-    Scenario::new(
+    over_http(
         "http.error.inequivalent",
         "a redeclaration that differs is 400 with AMQP's text, an equal one 204",
         "management 1.1",
         inequivalent,
     ),
-    Scenario::new(
+    over_http(
         "http.error.bad_argument",
         "bad arguments and types are 400 with AMQP's text",
         "management 1.1",
         bad_argument,
     ),
-    Scenario::new(
+    over_http(
         "http.error.in_use",
         "a conditional delete whose condition fails is 400",
         "management 1.1",
         in_use,
     ),
-    Scenario::new(
+    over_http(
         "http.error.reserved",
         "reserved names and predeclared exchanges are 401",
         "management 1.1",
         reserved,
     ),
-    Scenario::new(
+    over_http(
         "http.error.publish",
         "a publish to a missing exchange and unusable properties or encodings are 400",
         "management 1.1",
         publish,
     ),
-    Scenario::new(
+    over_http(
         "http.error.get_mode",
         "an unknown ackmode is refused as a bad request",
         "management 1.1",
         get_mode,
     )
     .deviation("RabbitMQ crashes with 500 (RULINGS 22 a)"),
-    Scenario::new(
+    over_http(
         "http.error.node",
         "an unknown node is not found",
         "management 1.1",
         node,
     )
     .deviation("RabbitMQ crashes with 500 (RULINGS 22 a)"),
-    Scenario::new(
+    over_http(
         "http.error.users",
         "users without tags, with a bad hash, and permissions of nobody are 400",
         "management 1.1, 1.5",
         users,
     ),
-    Scenario::new(
+    over_http(
         "http.error.definitions",
         "definitions that cannot be read are 400 and change nothing",
         "management 1.1",

@@ -1,54 +1,53 @@
 //! Scenarios: pages, names, order and columns of the management API's lists.
 
-use super::http::Api;
+use super::http::{Api, LAG, over_http};
 use crate::prelude::*;
 
 /// The scenarios of this area.
 pub const ALL: &[Scenario] = &[
-    Scenario::new(
+    over_http(
         "http.list.pages",
         "a page tells how many there are, passed the filter, and stand on it",
         "management 1.3",
         pages,
     ),
-    Scenario::new(
+    over_http(
         "http.list.bad_pages",
         "pages that are none, beyond the last or too large are 400, each in its own words",
         "management 1.3",
         bad_pages,
     ),
-    Scenario::new(
+    over_http(
         "http.list.name",
         "the name filters pages only, as a part of any case or as a regular expression",
         "management 1.3",
         by_name,
     ),
-    Scenario::new(
+    over_http(
         "http.list.sort",
         "lists are in order of vhost and name, or of the column asked for, either way round",
         "management 1.3",
         sort,
     ),
-    Scenario::new(
+    over_http(
         "http.list.columns",
         "columns choose keys, also below others, in lists and single objects",
         "management 1.3",
         columns,
     ),
-    Scenario::new(
+    over_http(
         "http.list.totals_only",
         "disable_stats with enable_queue_totals gives what a queue is and its three lengths",
         "management 1.3",
         totals_only,
     ),
-    Scenario::new(
+    over_http(
         "http.list.ranges",
         "ages and increments give samples, an average and a rate; too many points are 400",
         "management 1.3, 1.4",
         ranges,
-    )
-    .seconds(40),
-    Scenario::new(
+    ),
+    over_http(
         "http.list.encoded",
         "vhosts and names with slashes, spaces, percent signs and other scripts are found again",
         "management 1.1",
@@ -212,7 +211,7 @@ fn keys(item: &Json) -> String {
 fn columns(ctx: &mut Ctx) -> Result {
     let api = some_queues(ctx)?;
     let chosen = "columns=name,messages,message_stats.publish_details.rate";
-    let list = eventually(Duration::from_secs(15), || {
+    let list = eventually(LAG, || {
         let list = api.http.json(&api.path("queues", &format!("?{chosen}")))?;
         let stats = &list.find("name", "bulk")["message_stats"];
         check_eq!(keys(stats), "publish_details", "{stats}");
@@ -279,7 +278,7 @@ fn ranges(ctx: &mut Ctx) -> Result {
     let api = some_queues(ctx)?;
     let query = "bulk?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5";
     let path = api.path("queues", query);
-    eventually(Duration::from_secs(30), || {
+    eventually(LAG, || {
         let q = api.http.json(&path)?;
         let lengths = &q["messages_details"];
         let samples = lengths["samples"].items();

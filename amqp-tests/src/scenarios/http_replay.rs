@@ -6,6 +6,7 @@
 //! values of the same JSON type. `management/deviations.txt` lists what Leveret
 //! does otherwise on purpose; an entry that no longer occurs fails as well.
 
+use super::http::LAG;
 use crate::http::{Lack, lacks, parse_json};
 use crate::prelude::*;
 use std::path::Path;
@@ -22,9 +23,6 @@ pub const ALL: &[Scenario] = &[Scenario::new(
 )
 .deviation("management/deviations.txt lists them with reasons")
 .seconds(240)];
-
-/// How long statistics may lag behind what happened.
-const LAG: Duration = Duration::from_secs(15);
 
 /// How long all exchanges together wait for statistics before they are judged
 /// as they are: a broker that lacks much should be told so soon.

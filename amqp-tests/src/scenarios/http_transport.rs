@@ -1,68 +1,68 @@
 //! Scenarios: how the management API uses HTTP.
 
-use super::http::{Api, missing};
+use super::http::{Api, missing, over_http};
 use crate::prelude::*;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// The scenarios of this area.
 pub const ALL: &[Scenario] = &[
-    Scenario::new(
+    over_http(
         "http.transport.headers",
         "answers are JSON that is not cached, of a length told in advance",
         "management 1.1",
         headers,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.head_options",
         "HEAD answers as GET without a body; OPTIONS tells the verbs without a login",
         "management 1.1",
         head_options,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.accept",
         "what accepts no JSON is 406; a list with JSON or a wildcard in it is answered",
         "management 1.1",
         accept,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.bert",
         "kbudde's exporter prefers application/bert: Leveret answers it in JSON, its second choice",
         "management 1.1",
         bert,
     )
     .deviation("RabbitMQ speaks Erlang's binary terms (RULINGS 22 a)"),
-    Scenario::new(
+    over_http(
         "http.transport.gzip",
         "a client that accepts gzip gets the same JSON compressed",
         "management 1.1",
         gzip,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.verbs",
         "a wrong verb is 405 with an empty body and the right ones in allow",
         "management 1.1",
         verbs,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.paths",
         "a trailing slash is tolerated, a plus is no space, an unknown path is 404",
         "management 1.1, 1.6",
         paths,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.body",
         "a body's content-type is not looked at, and none at all means every default",
         "management 1.1",
         body,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.scalars",
         "booleans and integers may be strings; flags default to false; unknown keys are ignored",
         "management 1.1; trap 30",
         scalars,
     ),
-    Scenario::new(
+    over_http(
         "http.transport.root",
         "the user interface is at the root, an HTML page",
         "management 1.1",

@@ -24,8 +24,15 @@ mod exchanges_topic;
 mod frames;
 mod hostile;
 mod http;
+mod http_access;
+mod http_bindings;
+mod http_definitions;
 mod http_errors;
+mod http_health;
+mod http_limits;
 mod http_lists;
+mod http_messages;
+mod http_policies;
 mod http_replay;
 mod http_transport;
 mod malformed;
@@ -107,6 +114,13 @@ const AREAS: &[&[Scenario]] = &[
     http_transport::ALL,
     http_errors::ALL,
     http_lists::ALL,
+    http_access::ALL,
+    http_policies::ALL,
+    http_bindings::ALL,
+    http_limits::ALL,
+    http_messages::ALL,
+    http_definitions::ALL,
+    http_health::ALL,
     http_replay::ALL,
 ];
 

@@ -356,7 +356,7 @@ fn proxy_unknown(ctx: &mut Ctx) -> Result {
     Ok(())
 }
 
-const LOW_MEMORY: &str = "vm_memory_high_watermark.absolute = 32MiB";
+const LOW_MEMORY: &str = "vm_memory_high_watermark.absolute = 1MiB";
 
 /// Publishes 64 KiB bodies until the broker says connection.blocked. RabbitMQ's
 /// alarm is on from the start; another broker may need something to hold.

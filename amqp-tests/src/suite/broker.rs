@@ -84,6 +84,10 @@ impl Broker {
         self.http()?;
         Ok(Http::local(self.metrics).anonymous())
     }
+    /// The port of its metrics, for a program of somebody else's.
+    pub fn metrics_port(&self) -> u16 {
+        self.metrics
+    }
     /// Runs rabbitmqctl on this node; a failure on other products.
     pub fn rabbitmqctl(&self, args: &[&str]) -> Result<String> {
         match &self.launch {

@@ -113,6 +113,15 @@ impl Ctx {
     pub fn private_own(&self, conf: &str, definitions: &str) -> Result<Broker> {
         self.booting(|| self.brokers.start(&self.target, conf, definitions))
     }
+    /// A RabbitMQ for this scenario alone, whatever the target is; the scenario
+    /// is not run where none is installed.
+    pub fn private_rabbit(&self, conf: &str, definitions: &str) -> Result<Broker> {
+        let target = Target {
+            product: Product::RabbitMq,
+            ..self.target.clone()
+        };
+        self.booting(|| self.brokers.start(&target, conf, definitions))
+    }
     /// Starts a broker of this scenario that has ended, on its data and on new
     /// ports: connect anew. It does not count as the scenario's time.
     pub fn start_again(&self, broker: &mut Broker) -> Result<()> {

@@ -1,6 +1,5 @@
 //! A process that is ended by its id when its owner goes.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -97,21 +96,4 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// A port of 127.0.0.1 that was free a moment ago.
-pub fn free_port() -> Result<u16> {
-    Ok(free_ports(1)?[0])
-}
-
-/// Several distinct ports that were free a moment ago.
-pub fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let listeners: std::io::Result<Vec<TcpListener>> = (0..count)
-        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
-        .collect();
-    let ports: std::io::Result<Vec<u16>> = listeners?
-        .iter()
-        .map(|l| Ok(l.local_addr()?.port()))
-        .collect();
-    Ok(ports?)
 }

@@ -63,7 +63,7 @@ impl Rabbit {
              management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {http}\n\
              prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {metrics}\n"
         );
-        std::fs::write(folder.join("rabbitmq.conf"), format!("{conf}{listeners}"))?;
+        std::fs::write(folder.join("rabbitmq.conf"), format!("{listeners}{conf}"))?;
         std::fs::write(
             folder.join("plugins"),
             "[rabbitmq_consistent_hash_exchange,rabbitmq_random_exchange,rabbitmq_management,\

@@ -23,6 +23,7 @@ mod vhosts;
 
 pub use error::{AdminError, Created};
 pub use export::{Scope, Writer, arguments_json};
+pub use firehose::{Tap, Told};
 pub use import::{ImportFailure, Progress};
 pub use limits::VhostLimits;
 pub use parameters::{GLOBAL_CLUSTER_ID, GLOBAL_CLUSTER_NAME, Parameter};

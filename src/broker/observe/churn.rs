@@ -49,6 +49,12 @@ impl Attempts {
         }
     }
 
+    /// Begins at 0 again, as an operator asked.
+    pub fn reset(&self) {
+        self.succeeded.reset();
+        self.failed.reset();
+    }
+
     /// Those that succeeded.
     pub fn succeeded(&self) -> u64 {
         self.succeeded.get()

@@ -38,6 +38,7 @@ struct Seen {
     /// Sums of virtual hosts that were deleted.
     deleted: Totals,
     used: Resources,
+    totals: Totals,
 }
 
 /// Two rounds of an object's series and the time between them.
@@ -144,6 +145,12 @@ impl Observer {
         seen.churn.note(churn, now);
         seen.resources.note(used.series(), now);
         seen.used = used;
+        seen.totals = *totals;
+    }
+
+    /// The node's sums in the last round.
+    pub fn totals(&self) -> Totals {
+        self.0.lock().totals
     }
 
     /// What the process used in the last round.

@@ -1,8 +1,12 @@
 //! The broker without sockets: routing, remembered routes, and what becomes of dead letters.
 
+mod admin;
 mod at_least_once;
 mod dead_letter_routes;
 mod death_records;
+mod definitions_files;
+mod firehose;
+mod policies;
 mod retries;
 mod routing;
 mod seeds;

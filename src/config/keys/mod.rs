@@ -7,8 +7,8 @@ mod listeners;
 mod login;
 mod logs;
 mod management;
+mod prometheus;
 mod row;
-mod surroundings;
 
 pub use row::Key;
 
@@ -19,7 +19,7 @@ pub fn all_keys() -> impl Iterator<Item = &'static Key> {
         login::KEYS,
         broker::KEYS,
         logs::KEYS,
-        surroundings::KEYS,
+        prometheus::KEYS,
         management::KEYS,
     ]
     .into_iter()

@@ -96,6 +96,7 @@ impl Caller {
         let user = tables.user(&credentials.user);
         let outcome = authenticate(user.map(Arc::as_ref), credentials);
         turn.end(outcome.is_ok());
+        api.broker.auth_attempts.http.note(outcome.is_ok());
         if let Err(refusal) = outcome {
             tracing::warn!("HTTP access denied: {refusal}");
             return Err(ApiError::login_failed());

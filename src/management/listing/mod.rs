@@ -2,6 +2,7 @@
 //! chosen columns. Works on JSON values, so that every resource has all of it.
 
 mod columns;
+mod only;
 mod page;
 mod sort;
 #[cfg(test)]

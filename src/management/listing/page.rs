@@ -6,6 +6,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 use super::columns::Columns;
+use super::only::Only;
 use super::sort::sort;
 use crate::management::error::ApiError;
 use crate::management::query::Params;
@@ -127,6 +128,7 @@ impl Page {
 #[derive(Debug, Clone)]
 pub struct Listing {
     page: Option<Page>,
+    only: Only,
     /// The dotted column to sort by; `Some` and empty: in no order.
     sort: Option<String>,
     reverse: bool,
@@ -147,6 +149,7 @@ impl Listing {
     pub fn of(params: &Params) -> Result<Self, ApiError> {
         Ok(Self {
             page: Page::of(params)?,
+            only: Only::of(params)?,
             sort: params.get("sort").map(str::to_owned),
             reverse: params.flag("sort_reverse"),
             columns: Columns::of(params),
@@ -164,6 +167,7 @@ impl Listing {
                 page.filter.takes(name.unwrap_or_default())
             });
         }
+        items.retain(|item| self.only.takes(item));
         match self.sort.as_deref() {
             Some("") => {}
             Some(column) => {
@@ -190,11 +194,8 @@ impl Listing {
         name: impl Fn(&T) -> String,
         build: impl Fn(T) -> Value,
     ) -> Result<Value, ApiError> {
-        if self
-            .sort
-            .as_deref()
-            .is_some_and(|column| !column.is_empty())
-        {
+        let sorted = self.sort.as_deref().is_some_and(|by| !by.is_empty());
+        if sorted || !self.only.is_all() {
             return self.answer(things.into_iter().map(build).collect(), order);
         }
         let total = things.len();

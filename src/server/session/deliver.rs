@@ -20,6 +20,7 @@ impl Session {
     /// what is in it, which its bound limits. What comes to other consumers meanwhile stays there.
     pub(super) fn write_mail(&mut self, all: bool) {
         let mut emptied = false;
+        self.traced = self.is_traced();
         loop {
             while self.mail_run < self.mail.runs.len() {
                 if !all && self.out.len() >= OUTPUT_HIGH {
@@ -110,6 +111,14 @@ impl Session {
                 queue.settle(&self.broker, &runs, self.now);
             }
             return;
+        }
+        if self.traced
+            && let Some(queue) = &consumer.queue
+        {
+            for item in items {
+                let record = run.chunk.record(item.offset);
+                self.tell_delivery(consumer.channel, &record, queue, item.redelivered());
+            }
         }
         let Some(channel) = self.channels.get_mut(&consumer.channel) else {
             return;

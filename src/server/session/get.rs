@@ -32,6 +32,10 @@ impl Session {
     }
 
     fn write_got(&mut self, channel: u16, queue: &Arc<SharedQueue>, taken: &Taken, no_ack: bool) {
+        if self.is_traced() {
+            let record = taken.chunk.record(taken.offset);
+            self.tell_delivery(channel, &record, queue, taken.redelivered);
+        }
         let source = (!no_ack).then(|| self.get_source(channel, queue));
         let Some(state) = self.channels.get_mut(&channel) else {
             return;

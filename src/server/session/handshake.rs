@@ -1,5 +1,6 @@
 //! From the protocol header to `connection.open-ok`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -19,7 +20,11 @@ impl Session {
     pub(super) fn start(&mut self) {
         let mechanisms = sasl::offer(&self.options.mechanisms, self.sasl_peer());
         let options = Arc::clone(&self.options);
-        encode::connection_start(self.out.buffer(), &options.server_properties, &mechanisms);
+        let mut properties = Cow::Borrowed(&options.server_properties);
+        if let Some(name) = self.broker.cluster_name() {
+            properties.to_mut().set(b"cluster_name", Value::text(&name));
+        }
+        encode::connection_start(self.out.buffer(), &properties, &mechanisms);
         self.phase = Phase::Start;
     }
 

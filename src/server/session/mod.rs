@@ -25,6 +25,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod trace;
 mod tx;
 
 use std::collections::{HashMap, VecDeque};
@@ -135,6 +136,8 @@ pub struct Session {
     user: Option<Arc<User>>,
     vhost: Option<Arc<Vhost>>,
     handle: Option<Arc<ConnectionHandle>>,
+    /// The firehose was on when deliveries were last written.
+    traced: bool,
     /// What its user has open, on all connections.
     usage: Arc<UserUsage>,
     /// What is seen of it from outside.
@@ -208,6 +211,7 @@ impl Session {
             user: None,
             vhost: None,
             handle: None,
+            traced: false,
             usage: Arc::default(),
             traffic: Arc::default(),
             tally: ExchangeTally::default(),

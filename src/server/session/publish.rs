@@ -180,6 +180,13 @@ impl Session {
             },
             None => message,
         };
+        let record = Record {
+            route: message.route,
+            properties: message.properties,
+            hidden: message.hidden,
+            body: message.body,
+        };
+        self.tell_publish(channel, &record, &route.queues);
         let logged = route.logs(asked.persistent);
         if !self.batch.takes(logged) {
             self.flush_batch();
@@ -271,6 +278,7 @@ impl Session {
             return self.publish_slowly(channel, message, record.len());
         }
         self.flush();
+        self.tell_publish(channel, &view, &route.queues);
         self.tally.count(&route.counts, route.queues.len());
         let publish = self.channels.get_mut(&channel).map_or(u32::MAX, |state| {
             state.stats.publish.add(1);

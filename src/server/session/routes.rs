@@ -124,7 +124,8 @@ impl Session {
                 },
             ),
         };
-        let keep = !special && route.may_be_kept();
+        // While the firehose is on every publish comes this way.
+        let keep = !special && route.may_be_kept() && !vhost.is_traced();
         let route = Arc::new(route);
         if keep {
             self.routes.put(key, &route);

@@ -11,6 +11,7 @@ use super::buffer::{Buffer, Pending, Rest, octets_pending};
 use super::files::{Files, LogFile, SPARES_MAX, retire};
 use super::format::{PAYLOAD_MAX, log_name};
 use super::groups::Groups;
+use super::meter::Meter;
 use super::options::{Entry, LogOptions, Wake};
 use super::place::Position;
 use crate::message::StoredFile;
@@ -40,6 +41,7 @@ pub struct Log {
     /// Held during a step.
     pub(super) writer: Mutex<Writer>,
     pub(super) low: AtomicBool,
+    pub(super) meter: Meter,
     pub(super) failure: OnceLock<StoreError>,
     pub(super) on_failure: Mutex<Option<OnFailure>>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
@@ -89,6 +91,7 @@ impl Log {
                 scratch: Vec::new(),
             }),
             low: AtomicBool::new(false),
+            meter: Meter::default(),
             failure: OnceLock::new(),
             on_failure: Mutex::new(None),
             thread: Mutex::new(None),
@@ -208,6 +211,11 @@ impl Log {
     /// Everything below is synced.
     pub fn durable_position(&self) -> Position {
         Position::from_u64(self.durable_end.load(Ordering::Acquire))
+    }
+
+    /// What the log measures of itself.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// True while the disk has less free space than its reserve: publishes should be refused.

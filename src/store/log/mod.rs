@@ -18,6 +18,7 @@ pub mod format;
 mod grouped;
 mod groups;
 mod mend;
+pub mod meter;
 mod open;
 mod options;
 mod place;

@@ -9,6 +9,7 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::buffer::Pending;
 use super::commit::{Log, Writer};
@@ -51,7 +52,11 @@ impl Log {
             return Ok(false);
         };
         let ticket = last.ticket;
-        match self.write_batch(writer) {
+        let entries = writer.batch.len();
+        let begun = Instant::now();
+        let written = self.write_batch(writer);
+        self.meter.note_batch(entries, begun.elapsed());
+        match written {
             Ok(end) => self.publish(ticket, end, &mut writer.batch),
             Err(failure) => {
                 writer.batch.clear();

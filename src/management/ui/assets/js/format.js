@@ -5,12 +5,16 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 
 export const count = (n) => (n === undefined || n === null || Number.isNaN(n) ? '–' : whole.format(Math.round(n)));
 /** For tight places: 12,345 is exact, 1.2M is not. */
-export const brief = (n) => (n === undefined || n === null ? '–' : Math.abs(n) < 100000 ? count(n) : short.format(n));
+export function brief(n) {
+  if (n === undefined || n === null) return '–';
+  if (Math.abs(n) < 10 && !Number.isInteger(n)) return n.toFixed(1);
+  return Math.abs(n) < 100000 ? count(n) : short.format(n);
+}
 
 export function rate(n, unit = '/s') {
   if (n === undefined || n === null) return '–';
   const size = Math.abs(n);
-  const digits = size === 0 ? '0' : size < 10 ? n.toFixed(1) : brief(n);
+  const digits = size === 0 ? '0' : size < 10 ? n.toFixed(1) : brief(Math.round(n));
   return `${digits}${unit}`;
 }
 

@@ -83,8 +83,9 @@ function together(queues) {
 }
 
 /** The whole broker's findings, worst first. */
-export function brokerFindings({ overview, nodes, blocked, queues }) {
+export function brokerFindings({ overview, nodes, blocked, queues, failed }) {
   const found = (nodes ?? []).flatMap(nodeFindings);
+  if (failed) found.push({ kind: 'warn', text: `Not everything is known: ${failed.message}`, todo: failed.advice });
   if (blocked?.length) {
     found.push({ kind: 'warn', text: `${plural(blocked.length, 'connection')} blocked by an alarm.`, todo: 'They go on by themselves when it ends.', href: link(['connections'], { sort: 'state' }) });
   }

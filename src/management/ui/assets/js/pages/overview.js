@@ -18,6 +18,7 @@ const TOPS = [
   ['messages_unacknowledged', 'Most unacknowledged'],
 ];
 
+const TOP = 5;
 const top = (sort, n) => `queues?page=1&page_size=${n}&pagination=true&sort=${sort}&sort_reverse=true&columns=${QUEUE_COLUMNS}`;
 
 function Totals({ o }) {
@@ -35,10 +36,12 @@ function Totals({ o }) {
   </div>`;
 }
 
-function TopQueues() {
+/** `deep` has the deepest already: the broker is not asked twice. */
+function TopQueues({ deep }) {
   const [by, setBy] = useState('messages');
-  const live = useLive(top(by, 5));
-  const rows = (live.data?.items ?? []).filter((q) => (get(q, by) ?? 0) > 0);
+  const other = useLive(by === 'messages' ? null : top(by, TOP));
+  const live = by === 'messages' ? deep : other;
+  const rows = (live.stale ? [] : live.data?.items ?? []).filter((q) => (get(q, by) ?? 0) > 0).slice(0, TOP);
   const most = Math.max(1, ...rows.map((q) => q.messages ?? 0));
   return html`<${Panel} title="Queues to look at">
     <div class="chips" role="group" aria-label="Order">${TOPS.map(([id, text]) => html`<button type="button" class="chip" key=${id} aria-pressed=${id === by} onClick=${() => setBy(id)}>${text}</button>`)}</div>
@@ -80,6 +83,9 @@ function Churn({ o }) {
 
 const RATES = [['publish', 'Publish'], ['confirm', 'Confirm'], ['deliver_get', 'Deliver'], ['ack', 'Acknowledge'], ['redeliver', 'Redeliver'], ['drop_unroutable', 'Unroutable']];
 
+/** An answer or an error has come. */
+const known = (live) => live.data !== undefined || live.error !== undefined;
+
 export function Overview() {
   useCell(user);
   const [range, setRange] = useState('60');
@@ -90,9 +96,12 @@ export function Overview() {
   return html`<${Head} title="Overview" />
   <${Waiting} live=${live}>${(o) => {
     const blocked = (states.data?.items ?? []).filter((c) => ['blocked', 'blocking'].includes(c.state));
-    const findings = brokerFindings({ overview: o, nodes: nodes.data, blocked, queues: deep.data?.items });
+    const failed = [deep, states, nodes].find((part) => part.error && part.error.status !== 401);
+    const findings = brokerFindings({ failed: failed?.error, overview: o, nodes: nodes.data, blocked, queues: deep.data?.items });
     return html`
-    <${Verdict} findings=${findings} fine="All is well: no alarms, nothing blocked, no backlog without consumers" />
+    ${known(deep) && known(states) && (!isMonitor() || known(nodes))
+    ? html`<${Verdict} findings=${findings} fine="All is well: no alarms, nothing blocked, no backlog without consumers" />`
+    : html`<section class="panel verdict"><div class="sign" aria-hidden="true">…</div><div><h2>Looking at nodes and queues</h2></div></section>`}
     <${Totals} o=${o} />
     <div class="range"><label class="check">Charts show <select value=${range} onChange=${(e) => setRange(e.target.value)}>${RANGES.map((r) => html`<option key=${r.id} value=${r.id}>${r.label}</option>`)}</select></label></div>
     <div class="grid2">
@@ -103,7 +112,7 @@ export function Overview() {
       ]} /><//>
       <${Panel} title="Message rates"><${LineChart} label="Message rates a second" show=${(n) => rate(n)} series=${RATES.map(([key, label]) => ({ label, points: rates(o.message_stats?.[`${key}_details`]) }))} /><//>
     </div>
-    <${TopQueues} />
+    <${TopQueues} deep=${deep} />
     ${nodes.data && html`<${Nodes} nodes=${nodes.data} />`}
     <div class="grid2"><${Listeners} o=${o} /><${Churn} o=${o} /></div>`;
   }}<//>`;

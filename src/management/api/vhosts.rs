@@ -1,0 +1,127 @@
+//! Virtual hosts: `/api/vhosts`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Map, Value, json};
+
+use super::users::tags;
+use crate::broker::admin::{VhostChange, VhostView};
+use crate::management::answer;
+use crate::management::auth::Caller;
+use crate::management::body::Body;
+use crate::management::error::ApiError;
+use crate::management::listing::Listing;
+use crate::management::segments::Segments;
+use crate::management::state::{Api, SharedApi};
+
+/// What the creator of a virtual host may do in it, as in RabbitMQ: everything.
+const CREATOR: [&str; 3] = [".*", ".*", ".*"];
+
+/// The routes.
+pub fn routes() -> Router<SharedApi> {
+    Router::new()
+        .route("/api/vhosts", get(list))
+        .route("/api/vhosts/{vhost}", get(one).put(replace).delete(remove))
+        .route("/api/vhosts/{vhost}/start/{node}", post(start))
+}
+
+/// What is configured of a virtual host.
+fn item(api: &Api, view: &VhostView) -> Map<String, Value> {
+    let kind = view.default_queue_type.as_deref();
+    let kind = kind.unwrap_or_else(|| api.broker.options.default_kind.name());
+    let fields = json!({
+        "name": view.name,
+        "description": view.description,
+        "tags": view.tags,
+        "default_queue_type": kind,
+        "metadata": {
+            "description": view.description,
+            "tags": view.tags,
+            "default_queue_type": kind,
+        },
+        "tracing": view.tracing,
+        "protected_from_deletion": false,
+        "cluster_state": { api.node.name.as_str(): "running" },
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+async fn list(
+    State(api): State<SharedApi>,
+    caller: Caller,
+    listing: Listing,
+) -> Result<Json<Value>, ApiError> {
+    let views = api.broker.admin_list_vhosts().into_iter();
+    let seen =
+        views.filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
+    let items = seen.map(|view| Value::Object(item(&api, &view))).collect();
+    Ok(Json(listing.answer(items, &["name"])?))
+}
+
+async fn one(
+    State(api): State<SharedApi>,
+    caller: Caller,
+    listing: Listing,
+    Segments(name): Segments<String>,
+) -> Result<Json<Value>, ApiError> {
+    caller.require_administrator()?;
+    let view = api.broker.admin_get_vhost(&name);
+    let view = view.ok_or_else(ApiError::not_found)?;
+    Ok(Json(
+        listing.columns.apply(Value::Object(item(&api, &view))),
+    ))
+}
+
+async fn replace(
+    State(api): State<SharedApi>,
+    caller: Caller,
+    Segments(name): Segments<String>,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    let change = VhostChange {
+        description: body.text("description")?.map(str::to_owned),
+        tags: body.get("tags").map(tags).transpose()?,
+        default_queue_type: body.text("default_queue_type")?.map(str::to_owned),
+        tracing: body.boolean("tracing")?,
+    };
+    let created = api.broker.admin_put_vhost(&name, change)?;
+    if created.0 && !caller.operator {
+        api.broker
+            .admin_put_permissions(&name, caller.name(), CREATOR)?;
+    }
+    answer::put(&api.broker, created).await
+}
+
+async fn remove(
+    State(api): State<SharedApi>,
+    caller: Caller,
+    Segments(name): Segments<String>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    let shared = SharedApi::clone(&api);
+    // Every queue in it is deleted one by one.
+    answer::aside(move || shared.broker.admin_delete_vhost(&name)).await??;
+    answer::done(&api.broker).await
+}
+
+/// A virtual host of a running node runs.
+async fn start(
+    State(api): State<SharedApi>,
+    caller: Caller,
+    Segments((vhost, node)): Segments<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    caller.require_administrator()?;
+    caller.vhost(&api.broker, &vhost)?;
+    if node != api.node.name {
+        return Err(ApiError::bad_request(format!(
+            "Request to node {node} failed with nodedown"
+        )));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
