@@ -110,9 +110,11 @@ impl World {
         })
     }
 
-    /// Every durable queue.
+    /// Every queue, in the same order whenever a seed is repeated.
     pub fn queues(&self) -> Vec<Arc<SharedQueue>> {
-        self.vhost.all_queues()
+        let mut queues = self.vhost.all_queues();
+        queues.sort_by_key(|queue| queue.id);
+        queues
     }
 
     pub fn queue(&self, name: &str) -> Option<Arc<SharedQueue>> {
