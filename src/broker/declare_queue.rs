@@ -23,6 +23,33 @@ pub struct Declared<'a> {
     pub arguments: &'a Table,
 }
 
+/// What a declaration of a quorum queue asks for.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the fields of queue.declare")]
+pub struct QuorumAsked {
+    pub durable: bool,
+    pub exclusive: bool,
+    pub auto_delete: bool,
+    /// The server is to find a name.
+    pub nameless: bool,
+}
+
+/// Refuses what quorum queues cannot be, with RabbitMQ's texts.
+pub fn check_quorum(subject: &str, asked: &QuorumAsked) -> Result<(), AmqpError> {
+    if asked.nameless {
+        let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
+        return Err(AmqpError::precondition_failed(text));
+    }
+    let property = match asked {
+        asked if asked.auto_delete => "auto-delete",
+        asked if asked.exclusive => "exclusive-owner",
+        asked if !asked.durable => "non-durable",
+        _ => return Ok(()),
+    };
+    let text = format!("invalid property '{property}' for {subject}");
+    Err(AmqpError::precondition_failed(text))
+}
+
 impl Vhost {
     /// Declares a queue, or checks that the one there is the same. Returns it, and whether it is
     /// new.

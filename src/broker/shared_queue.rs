@@ -46,6 +46,8 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set. Policies may set other values: [`Self::in_force`].
     pub settings: QueueArguments,
+    /// When it was made, or found after a restart, in milliseconds since the epoch.
+    pub made_at: u64,
     /// The policies it is under.
     policy: ArcSwapOption<QueuePolicy>,
     /// The last minute of its counts, for the sampler.
@@ -167,6 +169,7 @@ impl SharedQueue {
             settings: spec.settings,
             policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
+            made_at: now,
             history: History::default(),
             utilisation: Utilisation::default(),
         })
@@ -409,6 +412,43 @@ impl SharedQueue {
         });
         broker.note_lease(self);
         last == Some(true) && self.auto_delete
+    }
+
+    /// Deletes ready messages, as an operator asks; returns how many of them were ready.
+    pub(super) fn delete_ready(self: &Arc<Self>, broker: &Broker, ids: &[MessageId]) -> usize {
+        let deleted = self.with(broker, |queue, effects| {
+            let ready = ids.iter();
+            ready.filter(|id| queue.delete_ready(**id, effects)).count()
+        });
+        deleted.unwrap_or(0)
+    }
+
+    /// Moves ready messages behind all others; returns how many of them were ready.
+    pub(super) fn move_to_end(
+        self: &Arc<Self>,
+        broker: &Broker,
+        ids: &[MessageId],
+        now: u64,
+    ) -> usize {
+        let moved = self.with(broker, |queue, effects| {
+            let ready = ids.iter();
+            ready
+                .filter(|id| queue.move_to_end(**id, now, effects))
+                .count()
+        });
+        moved.unwrap_or(0)
+    }
+
+    /// Takes a ready message aside; false when it is ready no more.
+    pub(super) fn hold(self: &Arc<Self>, broker: &Broker, id: MessageId) -> bool {
+        self.with(broker, |queue, _| queue.hold(id)) == Some(true)
+    }
+
+    /// Ends a hold: the message is gone, or back in its place.
+    pub(super) fn end_hold(self: &Arc<Self>, broker: &Broker, id: MessageId, gone: bool, now: u64) {
+        self.with(broker, |queue, effects| {
+            queue.end_hold(id, gone, now, effects);
+        });
     }
 
     /// `basic.get`. The outer `None`: the queue is deleted.

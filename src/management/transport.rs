@@ -208,9 +208,15 @@ pub fn accepts_json(headers: &HeaderMap) -> bool {
         let text = value.to_str().unwrap_or_default();
         for range in text.split(',') {
             let kind = range.split(';').next().unwrap_or_default().trim();
-            if ["application/json", "application/*", "*/*"]
-                .iter()
-                .any(|fits| kind.eq_ignore_ascii_case(fits))
+            if [
+                "application/json",
+                "application/*",
+                "*/*",
+                // A browser's event source names nothing else; what the events carry is JSON.
+                "text/event-stream",
+            ]
+            .iter()
+            .any(|fits| kind.eq_ignore_ascii_case(fits))
             {
                 return true;
             }
@@ -263,6 +269,7 @@ mod tests {
             "application/json",
             "application/bert, application/json;q=0.1",
             "text/html, */*;q=0.8",
+            "text/event-stream",
             "",
         ] {
             assert!(with(fine), "{fine}");

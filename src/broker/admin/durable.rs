@@ -21,7 +21,11 @@ impl Broker {
     /// Ends when every change of definitions made so far is on disk; at once where nothing is kept.
     /// False when the store has failed and never will.
     pub async fn definitions_durable(&self) -> bool {
-        let ticket = self.journal.last_definition();
+        self.durable(self.journal.last_definition()).await
+    }
+
+    /// Ends when the log's entry with this ticket is on disk; false as above.
+    pub async fn durable(&self, ticket: u64) -> bool {
         let Some(log) = self.journal.log() else {
             return true;
         };

@@ -1,6 +1,7 @@
 //! What the sampler remembers.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -11,6 +12,7 @@ use super::tiers::Tiers;
 use super::totals::Totals;
 use super::views::node::Resources;
 use crate::ids::Name;
+use crate::store::io::IoCounts;
 
 /// Series of a virtual host, and of the node: ready, unacknowledged, octets received and sent, then
 /// [`MessageCounts::series`].
@@ -25,7 +27,7 @@ pub const RESOURCE_SERIES: usize = 11;
 
 /// What has been seen.
 #[derive(Debug, Default)]
-pub struct Observer(Mutex<Seen>);
+pub struct Observer(Mutex<Seen>, Arc<IoCounts>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -151,6 +153,11 @@ impl Observer {
     /// The node's sums in the last round.
     pub fn totals(&self) -> Totals {
         self.0.lock().totals
+    }
+
+    /// What is asked of the store's disk; whoever opens the store counts it there.
+    pub fn io(&self) -> &Arc<IoCounts> {
+        &self.1
     }
 
     /// What the process used in the last round.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::totals::{Snapshot, Totals, by_vhost};
+use super::totals::{Snapshot, Totals, by_vhost, churn};
 use super::views::node::Resources;
 use super::views::{channel, queue};
 use crate::broker::Broker;
@@ -65,15 +65,7 @@ pub async fn round(broker: &Broker, now: u64) {
     broker.observer.note_vhosts(&hosts, now);
     let objects = node.connections + node.channels + node.queues;
     let resources = Resources::measure(broker, objects);
-    let churn = [
-        broker.churn.connection_created.get(),
-        broker.churn.connection_closed.get(),
-        broker.churn.channel_created.get(),
-        broker.churn.channel_closed.get(),
-        node.queue_declared,
-        node.queue_created,
-        node.queue_deleted,
-    ];
+    let churn = churn(broker);
     broker.observer.note_node(&node, churn, resources, now);
 }
 

@@ -235,6 +235,34 @@ pub fn of_vhosts(broker: &Broker) -> Vec<(Name, Totals)> {
         .collect()
 }
 
+/// How often connections, channels and queues have come and gone: the series of
+/// [`super::observer::CHURN_SERIES`].
+pub fn churn(broker: &Broker) -> [u64; super::observer::CHURN_SERIES] {
+    let gone = broker.observer.deleted_vhosts();
+    let mut queues = [gone.queue_declared, gone.queue_created, gone.queue_deleted];
+    for vhost in broker.vhosts() {
+        let churn = &vhost.churn;
+        let own = [
+            churn.declared.get(),
+            churn.created.get(),
+            churn.deleted.get(),
+        ];
+        for (sum, more) in queues.iter_mut().zip(own) {
+            *sum += more;
+        }
+    }
+    let [declared, created, deleted] = queues;
+    [
+        broker.churn.connection_created.get(),
+        broker.churn.connection_closed.get(),
+        broker.churn.channel_created.get(),
+        broker.churn.channel_closed.get(),
+        declared,
+        created,
+        deleted,
+    ]
+}
+
 /// The sums of the node: of its virtual hosts and those that were deleted.
 pub fn of_node(broker: &Broker) -> Totals {
     let mut sum = broker.observer.deleted_vhosts();

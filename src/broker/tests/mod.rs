@@ -2,10 +2,12 @@
 
 mod admin;
 mod at_least_once;
+mod browse;
 mod dead_letter_routes;
 mod death_records;
 mod definitions_files;
 mod firehose;
+mod inject;
 mod policies;
 mod retries;
 mod routing;

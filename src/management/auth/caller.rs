@@ -180,6 +180,14 @@ impl Caller {
         Ok(vhost)
     }
 
+    /// The virtual host of a path to put something into: where it is missing, another 404.
+    pub fn put_vhost(&self, broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
+        if broker.vhost(name.as_bytes()).is_none() {
+            return Err(ApiError::missing("vhost_not_found"));
+        }
+        self.vhost(broker, name)
+    }
+
     /// The virtual host of a path about which monitors may know too, where they have no permissions.
     pub fn monitored_vhost(&self, broker: &Broker, name: &str) -> Result<Arc<Vhost>, ApiError> {
         if self.user.is_monitor() {

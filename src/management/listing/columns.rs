@@ -23,6 +23,18 @@ impl Columns {
         }))
     }
 
+    /// The dotted `columns` and nothing else.
+    pub fn these<'a>(columns: impl Iterator<Item = &'a str>) -> Self {
+        let paths = columns.map(|column| column.split('.').map(str::to_owned).collect());
+        Self(Some(paths.collect()))
+    }
+
+    /// True when only a part of some field is wanted.
+    pub fn has_parts(&self) -> bool {
+        let mut paths = self.0.iter().flatten();
+        paths.any(|path| path.len() > 1)
+    }
+
     /// True when the field at the top level called `name`, or a part of it, is wanted: what is not
     /// need not be worked out.
     pub fn wants(&self, name: &str) -> bool {

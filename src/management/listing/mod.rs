@@ -3,10 +3,12 @@
 
 mod columns;
 mod only;
+mod order;
 mod page;
 mod sort;
 #[cfg(test)]
 mod tests;
 
 pub use columns::Columns;
+pub use order::Ordered;
 pub use page::Listing;

@@ -6,7 +6,7 @@ use super::Session;
 use crate::amqp::{AmqpError, Table, Value, encode};
 use crate::auth::Access;
 use crate::broker::declare_exchange::exchange_type;
-use crate::broker::declare_queue::Declared;
+use crate::broker::declare_queue::{Declared, QuorumAsked, check_quorum};
 use crate::broker::exchange::ExchangeSpec;
 use crate::broker::reply_to::{REPLY_TO, is_reply_name};
 use crate::broker::shared_queue::{QueueSpec, queue_subject};
@@ -292,7 +292,13 @@ impl Session {
         }
         let settings = QueueArguments::parse(&arguments, &subject, vhost.default_kind())?;
         if settings.kind == QueueKind::Quorum {
-            check_quorum(&subject, method, asked.is_empty())?;
+            let asked_for = QuorumAsked {
+                durable: method.durable,
+                exclusive: method.exclusive,
+                auto_delete: method.auto_delete,
+                nameless: asked.is_empty(),
+            };
+            check_quorum(&subject, &asked_for)?;
         }
         if let Some(exchange) = settings.dead_letter_exchange.as_deref() {
             self.permit_queue(Access::Read, &name)?;
@@ -428,27 +434,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-fn check_quorum(subject: &str, method: &queue::Declare, nameless: bool) -> Result<(), AmqpError> {
-    let refused = |property: &str| {
-        Err(AmqpError::precondition_failed(format!(
-            "invalid property '{property}' for {subject}"
-        )))
-    };
-    if nameless {
-        let text = "Cannot declare a server-named queue for type rabbit_quorum_queue";
-        return Err(AmqpError::precondition_failed(text));
-    }
-    if method.auto_delete {
-        return refused("auto-delete");
-    }
-    if method.exclusive {
-        return refused("exclusive-owner");
-    }
-    if !method.durable {
-        return refused("non-durable");
-    }
-
-    Ok(())
 }

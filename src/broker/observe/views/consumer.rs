@@ -32,8 +32,7 @@ pub struct ConsumerView {
 /// The consumers of a queue, oldest first.
 pub fn consumers_of(broker: &Broker, queue: &Arc<SharedQueue>) -> Vec<ConsumerView> {
     let timeout_ms = queue
-        .settings
-        .consumer_timeout_ms
+        .in_force(|settings| settings.consumer_timeout_ms)
         .or(broker.options.consumer_timeout_ms);
     let single = queue.settings.single_active_consumer;
     let mut views = queue.look(|machine| {

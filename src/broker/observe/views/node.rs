@@ -59,15 +59,20 @@ impl Resources {
                 .and_then(|rest| rest.trim().parse().ok())
                 .unwrap_or(0)
         };
+        let io = broker.observer.io();
         Self {
             mem_used: resident_memory().unwrap_or(0),
             fd_used: std::fs::read_dir("/proc/self/fd").map_or(0, |list| list.count() as u64),
             sockets_used: broker.connections.sessions(),
             proc_used: objects,
             disk_free: broker.journal.log().map_or(0, |log| log.free_bytes()),
+            io_read_count: io.reads.count(),
+            io_read_bytes: io.reads.bytes(),
+            io_write_count: io.writes.count(),
+            io_write_bytes: io.writes.bytes(),
+            io_sync_count: io.syncs.count(),
             context_switches: switches("voluntary_ctxt_switches:")
                 + switches("nonvoluntary_ctxt_switches:"),
-            ..Self::default()
         }
     }
 }
