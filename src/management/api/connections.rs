@@ -8,8 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::broker::Event;
-use crate::broker::connections::{ConnectionHandle, forced_closure};
+use crate::broker::connections::ConnectionHandle;
 use crate::broker::observe::views::connection::connection;
 use crate::management::auth::Caller;
 use crate::management::error::ApiError;
@@ -128,7 +127,7 @@ fn close_all(handles: &[Arc<ConnectionHandle>], caller: &Caller, reason: &str) {
             handle.title(),
             caller.name()
         );
-        handle.inbox.post(Event::Close(forced_closure(reason)));
+        handle.close(reason);
     }
 }
 
