@@ -13,19 +13,9 @@ use crate::broker::recovery::{Disks, RecoverError, Recovered, recover};
 use crate::config::{DiskLimit, ResourceSettings};
 use crate::definitions::{Definitions, Recovery};
 use crate::limits::LOG_BUFFER;
-<<<<<<< HEAD
 use crate::store::StoreError;
-use crate::store::io::{Disk, RealDisk};
-use crate::store::log::{Log, LogOptions};
-=======
-use crate::message::Home;
-use crate::store::checkpoint;
 use crate::store::io::{CountedDisk, Disk, RealDisk};
-use crate::store::log::{Log, LogOptions, Position, Replayed};
-use crate::store::pages::Pages;
-use crate::store::replay::{Places, Replay};
-use crate::store::{StoreError, batch};
->>>>>>> main
+use crate::store::log::{Log, LogOptions};
 
 /// The exit status of a node whose store has failed: what it could not write it must not go on
 /// without.
@@ -52,30 +42,13 @@ impl Store {
         let log_folder = folder.join("log");
         std::fs::create_dir_all(&log_folder)
             .with_context(|| format!("cannot make the folder {}", log_folder.display()))?;
-<<<<<<< HEAD
-        let log_disk: Arc<dyn Disk> = Arc::new(RealDisk::new(log_folder));
-        let index_folder = folder.join("index");
-        std::fs::create_dir_all(&index_folder)
-            .with_context(|| format!("cannot make the folder {}", index_folder.display()))?;
-        let index: Arc<dyn Disk> = Arc::new(RealDisk::new(index_folder));
-=======
         let counted =
             |folder| CountedDisk::new(RealDisk::new(folder), Arc::clone(broker.observer.io()));
-        let disk = counted(log_folder);
+        let log_disk: Arc<dyn Disk> = Arc::new(counted(log_folder));
         let index_folder = folder.join("index");
         std::fs::create_dir_all(&index_folder)
             .with_context(|| format!("cannot make the folder {}", index_folder.display()))?;
         let index: Arc<dyn Disk> = Arc::new(counted(index_folder));
-        let mut definitions = Recovery::open(folder)?;
-        let mut found = Replay::default();
-        let checkpoint = checkpoint::read(index.as_ref(), &mut |row| {
-            found.take_row(row);
-            Ok(())
-        })
-        .map_err(|error| in_folder(folder, error))?;
-        let (pages, stored) = Pages::open(Arc::clone(&index), found.pages())
-            .map_err(|error| in_folder(folder, error))?;
->>>>>>> main
         let mut octets = 0;
         let mut shown = Instant::now();
         let recovered = recover(
