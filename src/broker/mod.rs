@@ -14,6 +14,7 @@ pub mod dead_letter;
 pub mod declare_exchange;
 pub mod declare_queue;
 pub mod define;
+mod events;
 pub mod exchange;
 pub mod inbox;
 pub mod inject;

@@ -11,6 +11,7 @@ use super::ui;
 pub fn all(api: &SharedApi) -> Router {
     let body_max = usize::try_from(api.settings.management.max_body_bytes).unwrap_or(usize::MAX);
     Router::new()
+        .merge(api::control::routes())
         .merge(api::aliveness::routes())
         .merge(api::auth_attempts::routes())
         .merge(api::bindings::routes())
@@ -23,7 +24,6 @@ pub fn all(api: &SharedApi) -> Router {
         .merge(api::exchanges::routes())
         .merge(api::health::routes())
         .merge(api::limits::routes())
-        .merge(api::logs::routes())
         .merge(api::login::routes())
         .merge(api::messages::routes())
         .merge(api::nodes::routes())

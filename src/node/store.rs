@@ -60,8 +60,7 @@ impl Store {
             LogOptions {
                 segment_bytes: resources.segment_bytes,
                 buffer_bytes: LOG_BUFFER,
-                // Files that are allocated ahead must not be what fills the disk.
-                reserve_bytes: free_limit(resources) + 3 * u64::from(resources.segment_bytes),
+                reserve_bytes: reserve(resources),
             },
             Recovery::open(folder)?,
             |definitions| Ok(definitions.finish()?.0),
@@ -121,6 +120,11 @@ impl Store {
         self.definitions.close();
         stopped.context("the store could not be closed")
     }
+}
+
+/// What the log keeps free: files that are allocated ahead must not be what fills the disk.
+pub fn reserve(resources: &ResourceSettings) -> u64 {
+    free_limit(resources).saturating_add(3 * u64::from(resources.segment_bytes))
 }
 
 /// Free octets of the disk below which publishers are blocked.
