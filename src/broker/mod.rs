@@ -25,6 +25,7 @@ pub mod port;
 pub mod pressure;
 pub mod probe;
 pub mod reader;
+pub mod recovery;
 pub mod redrive;
 pub mod reply_to;
 pub mod restore;
