@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::store::{Store, free_limit};
@@ -57,6 +57,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     broker.introduce(&name, logs);
     banner::limits(settings, broker.alarms.memory_limit(), files);
     let session = session_options(settings)?;
+    let signals = StopSignals::catch()?;
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
     prepare(&broker, settings, store.is_new)?;
     store.keep_definitions(&broker)?;
@@ -104,7 +105,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
         &Transport::of_metrics(Arc::clone(&api)),
     ));
     banner::ready(&["rabbitmq_prometheus", "rabbitmq_management"]);
-    wait_for_stop().await?;
+    signals.wait().await;
     for task in accepting {
         task.abort();
     }
@@ -413,14 +414,27 @@ fn raise_file_limit() -> u64 {
     }
 }
 
-async fn wait_for_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("stopping: SIGINT"),
+/// What tells the process to stop. Caught from here on: a broker that is told while it still starts
+/// ends in order once it runs.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn catch() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("stopping: SIGTERM"),
+            _ = self.interrupt.recv() => tracing::info!("stopping: SIGINT"),
+        }
+    }
 }
 
 /// Closes every connection with 320 and waits a little for their answers.

@@ -28,6 +28,7 @@ mod http_access;
 mod http_bindings;
 mod http_definitions;
 mod http_errors;
+mod http_firehose;
 mod http_health;
 mod http_limits;
 mod http_lists;
@@ -56,6 +57,7 @@ mod restart_access;
 mod restart_causes;
 mod restart_damage;
 mod restart_messages;
+mod restart_policies;
 mod restart_settled;
 mod restart_topology;
 mod settings;
@@ -111,8 +113,10 @@ const AREAS: &[&[Scenario]] = &[
     restart_causes::ALL,
     restart_damage::ALL,
     restart_access::ALL,
+    restart_policies::ALL,
     http_transport::ALL,
     http_errors::ALL,
+    http_firehose::ALL,
     http_lists::ALL,
     http_access::ALL,
     http_policies::ALL,

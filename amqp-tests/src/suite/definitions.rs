@@ -9,6 +9,8 @@ pub struct Definitions {
     vhosts: Vec<String>,
     permissions: Vec<String>,
     topic: Vec<String>,
+    parameters: Vec<String>,
+    policies: Vec<String>,
 }
 
 const GUEST_HASH: &str = "BQYHCPDiD0a2FyYtMd8c+ztU52t2PfAAT9UQf7hv/AYQE27z";
@@ -77,16 +79,34 @@ impl Definitions {
         ));
         self
     }
+    /// A policy of `/`: its name, pattern, kind of object, keys (a JSON object) and priority.
+    pub fn policy(mut self, name: &str, pattern: &str, kind: &str, keys: &str, prio: i64) -> Self {
+        self.policies.push(format!(
+            "{{\"vhost\":\"/\",\"name\":\"{name}\",\"pattern\":\"{pattern}\",\
+             \"apply-to\":\"{kind}\",\"definition\":{keys},\"priority\":{prio}}}"
+        ));
+        self
+    }
+    /// A parameter of `/`, its value in JSON.
+    pub fn parameter(mut self, component: &str, name: &str, value: &str) -> Self {
+        self.parameters.push(format!(
+            "{{\"vhost\":\"/\",\"component\":\"{component}\",\"name\":\"{name}\",\
+             \"value\":{value}}}"
+        ));
+        self
+    }
     /// The file's text.
     pub fn json(&self) -> String {
         format!(
             "{{\"rabbit_version\":\"3.10.8\",\"users\":[{}],\"vhosts\":[{}],\
-             \"permissions\":[{}],\"topic_permissions\":[{}],\"parameters\":[],\
-             \"policies\":[],\"queues\":[],\"exchanges\":[],\"bindings\":[]}}",
+             \"permissions\":[{}],\"topic_permissions\":[{}],\"parameters\":[{}],\
+             \"policies\":[{}],\"queues\":[],\"exchanges\":[],\"bindings\":[]}}",
             self.users.join(","),
             self.vhosts.join(","),
             self.permissions.join(","),
-            self.topic.join(",")
+            self.topic.join(","),
+            self.parameters.join(","),
+            self.policies.join(",")
         )
     }
 }

@@ -195,8 +195,11 @@ fn properties_table(properties: &Properties<'_>) -> Table {
     }
     text(&mut table, &more);
     if let Some(seconds) = properties.timestamp {
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        table.set(b"timestamp", Value::I64(seconds));
+        let value = match i32::try_from(seconds) {
+            Ok(seconds) => Value::I32(seconds),
+            Err(_) => Value::I64(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        };
+        table.set(b"timestamp", value);
     }
     text(&mut table, &last);
     table

@@ -126,7 +126,7 @@ impl Broker {
         tracing::info!("Deleting vhost '{name}'");
         self.users.change(|tables| tables.remove_vhost(name));
         self.parameters.lock().remove_vhost(name);
-        let text = format!("vhost '{name}' is down");
+        let text = format!("vhost '{name}' is deleted");
         self.connections
             .close_where(&text, |connection| connection.vhost == name);
         vhost.clear();

@@ -115,7 +115,7 @@ fn a_deleted_host_takes_everything_in_it_and_its_connections_along() {
     }
     broker.admin_delete_vhost("v").unwrap();
     assert!(queue.is_deleted() && broker.vhost(b"v").is_none());
-    assert_eq!(closings(&inside), ["320 vhost 'v' is down"]);
+    assert_eq!(closings(&inside), ["320 vhost 'v' is deleted"]);
     assert!(closings(&outside).is_empty());
     let left = broker.admin_list_permissions(None, None);
     assert_eq!(left.len(), 1);

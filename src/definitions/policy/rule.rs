@@ -136,12 +136,17 @@ impl Policy {
     }
 }
 
-/// RabbitMQ's text, with PCRE's words for the mistake that is made most.
+/// RabbitMQ's text, with PCRE's words for the mistakes that are made most.
 fn bad_pattern(pattern: &str, error: &PatternError) -> String {
-    let (reason, at) = if error.reason == "unclosed group" {
-        ("missing )", pattern.len())
-    } else {
-        (error.reason.as_str(), 0)
+    let (reason, at) = match error.reason.as_str() {
+        "unclosed group" => ("missing )", pattern.len()),
+        "unclosed character class" => ("missing terminating ] for character class", pattern.len()),
+        "unopened group" => (
+            "unmatched parentheses",
+            pattern.rfind(')').unwrap_or_default(),
+        ),
+        "repetition operator missing expression" => ("nothing to repeat", 0),
+        other => (other, 0),
     };
     format!("pattern should be regular expression but is invalid: {{\"{reason}\",{at}}}")
 }

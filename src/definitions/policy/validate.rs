@@ -211,8 +211,11 @@ impl Check {
         match self {
             Self::From(least) => match value.as_i64() {
                 Some(number) => number >= least,
-                // Beyond 64 bits it is a limit that nothing reaches.
-                None => value.as_u64().is_some(),
+                // Beyond 64 bits it is a limit that nothing reaches; JSON readers make a float of it.
+                None => {
+                    let whole = |number: f64| number.fract() == 0.0 && number >= 2f64.powi(63);
+                    value.as_u64().is_some() || value.as_f64().is_some_and(whole)
+                }
             },
             Self::Text => value.is_string(),
             Self::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
@@ -443,6 +446,7 @@ mod tests {
             json!({"dead-letter-strategy": "at-least-once", "delivery-limit": 0}),
             json!({"max-age": "7D", "stream-max-segment-size-bytes": 500}),
             json!({"max-length": u64::MAX}),
+            json!({"max-length": 1e20}),
             json!({"consumer-timeout": 5000, "target-group-size": 3}),
         ] {
             let keys = definition.as_object().unwrap().clone();
