@@ -8,8 +8,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use crate::amqp::{AmqpError, ReplyCode};
 use crate::broker::Event;
-use crate::broker::connections::{ConnectionHandle, forced_closure};
+use crate::broker::connections::ConnectionHandle;
 use crate::broker::observe::views::connection::connection;
 use crate::management::auth::Caller;
 use crate::management::error::ApiError;
@@ -128,7 +129,8 @@ fn close_all(handles: &[Arc<ConnectionHandle>], caller: &Caller, reason: &str) {
             handle.title(),
             caller.name()
         );
-        handle.inbox.post(Event::Close(forced_closure(reason)));
+        let told = AmqpError::new(ReplyCode::ConnectionForced, reason.to_owned());
+        handle.inbox.post(Event::Close(told));
     }
 }
 
