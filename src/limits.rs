@@ -130,6 +130,10 @@ pub const HOLD_LOG_QUARTERS: u64 = 2;
 /// Looks in vain after which publishers are let go again: what is there cannot be put away.
 pub const HOLD_PATIENCE: u32 = 50;
 
+/// Answers of the management API without an end (events, logs) at a time: a few for each person who
+/// looks at the pages.
+pub const MANAGEMENT_STREAMS: usize = 256;
+
 /// Octets of the text of metrics that are made before they are sent: an answer about a hundred
 /// thousand objects takes no more memory than one about ten, but for the numbers themselves.
 pub const METRICS_PIECE: usize = 64 * 1024;

@@ -78,6 +78,12 @@ impl ConnectionHandle {
         format!("{} -> {}", end(self.peer), end(self.facts.local))
     }
 
+    /// Asks it to close with 320 and this text.
+    pub fn close(&self, text: &str) {
+        let error = AmqpError::new(ReplyCode::ConnectionForced, text.to_owned());
+        self.inbox.post(Event::Close(error));
+    }
+
     /// True when it has been silent for longer than a heartbeat interval.
     pub fn is_silent(&self, now: u64) -> bool {
         self.heartbeat_ms > 0
@@ -222,9 +228,8 @@ impl Connections {
 
     /// Closes those that `which` says with 320 and this text.
     pub fn close_where(&self, text: &str, which: impl Fn(&ConnectionHandle) -> bool) {
-        let error = AmqpError::new(ReplyCode::ConnectionForced, text.to_owned());
         for handle in self.all().into_iter().filter(|handle| which(handle)) {
-            handle.inbox.post(Event::Close(error.clone()));
+            handle.close(text);
         }
     }
 

@@ -12,6 +12,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use super::shared_queue::SharedQueue;
+use super::unacked::Inquiry;
 use crate::amqp::AmqpError;
 use crate::limits::{INBOX_BYTES, INBOX_EVENTS};
 
@@ -34,6 +35,8 @@ pub enum Event {
     Unblocked,
     /// Close with this error, in order.
     Close(AmqpError),
+    /// Somebody wants to know which deliveries of a queue it holds.
+    Inquire(Arc<Inquiry>),
 }
 
 /// What waits for a connection.

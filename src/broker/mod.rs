@@ -6,6 +6,7 @@ pub mod admin;
 pub mod alarms;
 pub mod batch;
 pub mod bind;
+pub mod browse;
 pub mod cleaner;
 pub mod connections;
 pub mod core;
@@ -23,6 +24,7 @@ pub mod port;
 pub mod pressure;
 pub mod probe;
 pub mod reader;
+pub mod redrive;
 pub mod reply_to;
 pub mod restore;
 pub mod route;
@@ -30,6 +32,7 @@ pub mod shared_queue;
 #[cfg(test)]
 mod tests;
 pub mod timer;
+pub mod unacked;
 pub mod users;
 pub mod vhost;
 

@@ -414,6 +414,43 @@ impl SharedQueue {
         last == Some(true) && self.auto_delete
     }
 
+    /// Deletes ready messages, as an operator asks; returns how many of them were ready.
+    pub(super) fn delete_ready(self: &Arc<Self>, broker: &Broker, ids: &[MessageId]) -> usize {
+        let deleted = self.with(broker, |queue, effects| {
+            let ready = ids.iter();
+            ready.filter(|id| queue.delete_ready(**id, effects)).count()
+        });
+        deleted.unwrap_or(0)
+    }
+
+    /// Moves ready messages behind all others; returns how many of them were ready.
+    pub(super) fn move_to_end(
+        self: &Arc<Self>,
+        broker: &Broker,
+        ids: &[MessageId],
+        now: u64,
+    ) -> usize {
+        let moved = self.with(broker, |queue, effects| {
+            let ready = ids.iter();
+            ready
+                .filter(|id| queue.move_to_end(**id, now, effects))
+                .count()
+        });
+        moved.unwrap_or(0)
+    }
+
+    /// Takes a ready message aside; false when it is ready no more.
+    pub(super) fn hold(self: &Arc<Self>, broker: &Broker, id: MessageId) -> bool {
+        self.with(broker, |queue, _| queue.hold(id)) == Some(true)
+    }
+
+    /// Ends a hold: the message is gone, or back in its place.
+    pub(super) fn end_hold(self: &Arc<Self>, broker: &Broker, id: MessageId, gone: bool, now: u64) {
+        self.with(broker, |queue, effects| {
+            queue.end_hold(id, gone, now, effects);
+        });
+    }
+
     /// `basic.get`. The outer `None`: the queue is deleted.
     pub fn get(self: &Arc<Self>, broker: &Broker, no_ack: bool, now: u64) -> Option<Option<Taken>> {
         loop {

@@ -10,6 +10,7 @@ mod answer;
 pub mod api;
 pub mod auth;
 pub mod body;
+pub mod cors;
 pub mod error;
 pub mod facts;
 pub mod listing;

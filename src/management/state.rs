@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::api::redrive::Works;
 use super::auth::{Damping, Sessions};
 use super::error::ApiError;
 use super::facts::NodeFacts;
 use crate::broker::Broker;
 use crate::config::Settings;
+use crate::limits;
 
 /// The API's state; axum's `State` holds it.
 pub type SharedApi = Arc<Api>;
@@ -29,6 +31,9 @@ pub struct Api {
     pub sessions: Sessions,
     /// Who has guessed passwords.
     pub damping: Damping,
+    /// Messages on their way from one queue to another.
+    pub redrives: Works,
+    streams: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
 
@@ -44,6 +49,8 @@ impl Api {
         Arc::new(Self {
             sessions: Sessions::new(Duration::from_secs(minutes * 60)),
             damping: Damping::default(),
+            redrives: Works::default(),
+            streams: Arc::new(Semaphore::new(limits::MANAGEMENT_STREAMS)),
             broker,
             settings,
             node,
@@ -58,6 +65,12 @@ impl Api {
         let configured = || self.settings.node.cluster_name.clone();
         let chosen = self.broker.cluster_name().or_else(configured);
         chosen.unwrap_or_else(|| self.node.name.clone())
+    }
+
+    /// A place for an answer that does not end, given back when it is dropped.
+    pub fn stream_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        place.map_err(|_| ApiError::unavailable("too many pages listen for events"))
     }
 
     /// Ends when every change of definitions so far outlives a crash; fails where the store does.

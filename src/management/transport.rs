@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use super::cors::{Asked, Cors};
 use super::error::ApiError;
 use super::metrics;
 use super::router;
@@ -43,6 +44,7 @@ pub struct Transport {
     prefix: String,
     csp: HeaderValue,
     hsts: Option<HeaderValue>,
+    cors: Cors,
 }
 
 impl Transport {
@@ -73,6 +75,7 @@ impl Transport {
                 .and_then(value)
                 .unwrap_or(HeaderValue::from_static(CSP)),
             hsts: management.hsts.as_ref().and_then(value),
+            cors: Cors::new(management),
             router,
             prefix,
             api,
@@ -93,6 +96,7 @@ impl Transport {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         let method = request.method().clone();
+        let asked = Asked::of(&method, request.headers());
         let path = request.uri().path();
         let response = match path_within(path, &self.prefix) {
             Some(path) => {
@@ -107,7 +111,9 @@ impl Transport {
             }
             None => ApiError::not_found().into_response(),
         };
-        self.finish(response).await
+        let mut response = self.finish(response).await;
+        self.cors.apply(&asked, response.headers_mut());
+        response
     }
 
     /// The headers of every answer, and its length.

@@ -1,6 +1,8 @@
 //! The messages of one priority: blocks in order, a cursor over what was never delivered, and what
 //! came back.
 
+mod browse;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@
 
 pub mod arguments;
 pub mod block;
+pub mod browse;
 pub mod consumers;
 pub mod contents;
 pub mod counters;

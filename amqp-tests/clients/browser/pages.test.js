@@ -38,10 +38,10 @@ before(async () => {
 });
 
 after(async () => {
+  await browser?.stop();
   for (const name of ['orders', 'dead', 'chart', 'keys', 'odd / ? # % ä 兔', 'limit.1', 'limit.2', 'bulk.1', 'bulk.2', 'bulk.3']) await forget(`queues/${vhost}/${encodeURIComponent(own(name))}`);
   await forget(`exchanges/${vhost}/${own('events')}`);
   await forget(`policies/${vhost}/${own('limit')}`);
-  await browser?.stop();
 });
 
 test('a wrong password is refused with what to do, the right one signs in', async () => {

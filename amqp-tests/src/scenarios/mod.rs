@@ -25,6 +25,7 @@ mod frames;
 mod hostile;
 mod http;
 mod http_access;
+mod http_beyond;
 mod http_bindings;
 mod http_definitions;
 mod http_errors;
@@ -113,6 +114,7 @@ const AREAS: &[&[Scenario]] = &[
     restart_causes::ALL,
     restart_damage::ALL,
     restart_access::ALL,
+    http_beyond::ALL,
     restart_policies::ALL,
     http_transport::ALL,
     http_errors::ALL,

@@ -2,6 +2,7 @@
 
 mod admin;
 mod at_least_once;
+mod browse;
 mod dead_letter_routes;
 mod death_records;
 mod definitions_files;

@@ -116,21 +116,30 @@ impl Policy {
         self.apply_to.means(kind) && self.concerns(kind) && self.pattern.matches(name)
     }
 
-    /// A policy with a key that objects of this kind know nothing of is not for them, as in RabbitMQ.
+    /// A policy with a key that queues of this type know nothing of is not for them, as RabbitMQ 3.10
+    /// has it; but classic queues here know `delivery-limit`.
     fn concerns(&self, kind: Kind) -> bool {
-        const NO_QUORUM: &[&str] = &[
-            "ha-mode",
-            "ha-params",
-            "ha-sync-mode",
-            "ha-promote-on-shutdown",
-            "ha-promote-on-failure",
-            "queue-master-locator",
-        ];
         let foreign: &[&str] = match kind {
-            // RabbitMQ's exchanges take any.
             Kind::Exchange => &[],
-            Kind::ClassicQueue => &["max-age", "stream-max-segment-size-bytes"],
-            Kind::QuorumQueue => NO_QUORUM,
+            Kind::ClassicQueue => &[
+                "dead-letter-strategy",
+                "initial-cluster-size",
+                "max-age",
+                "queue-leader-locator",
+                "stream-max-segment-size-bytes",
+            ],
+            Kind::QuorumQueue => &[
+                "ha-mode",
+                "ha-params",
+                "ha-promote-on-failure",
+                "ha-promote-on-shutdown",
+                "ha-sync-mode",
+                "initial-cluster-size",
+                "max-age",
+                "queue-master-locator",
+                "queue-mode",
+                "stream-max-segment-size-bytes",
+            ],
         };
         !foreign.iter().any(|key| self.definition.contains_key(*key))
     }

@@ -165,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_another_type_makes_a_policy_no_policy_of_this_one() {
+        for (keys, classic, quorum) in [
+            (json!({"ha-mode": "all"}), true, false),
+            (json!({"queue-mode": "lazy"}), true, false),
+            (
+                json!({"dead-letter-strategy": "at-least-once"}),
+                false,
+                true,
+            ),
+            (json!({"delivery-limit": 1}), true, true),
+            (json!({"max-age": "7D"}), false, false),
+        ] {
+            let policy = policy("p", "", "all", 0, keys);
+            assert_eq!(policy.matches(Kind::ClassicQueue, b"q"), classic);
+            assert_eq!(policy.matches(Kind::QuorumQueue, b"q"), quorum);
+            assert!(policy.matches(Kind::Exchange, b"x"));
+        }
+    }
+
+    #[test]
     fn an_operator_can_only_tighten_numbers() {
         let mut set = PolicySet::default();
         let keys = json!({"max-length": 10, "message-ttl": 5, "overflow": "drop-head"});

@@ -13,9 +13,12 @@ use crate::management::listing::Listing;
 use crate::management::segments::Segments;
 use crate::management::state::SharedApi;
 
+/// The one that is not: there are no streams.
+const STREAMS: &str = "stream_queue";
+
 /// RabbitMQ's feature flags of 3.10 and 4.x that clients and operators look for; what each stands
-/// for is part of this broker, so that all are enabled for good.
-const FEATURE_FLAGS: [(&str, &str); 13] = [
+/// for is part of this broker, so that all but one are enabled for good.
+const FEATURE_FLAGS: [(&str, &str); 14] = [
     (
         "classic_mirrored_queue_version",
         "Versions of mirrored classic queues",
@@ -48,6 +51,7 @@ const FEATURE_FLAGS: [(&str, &str); 13] = [
     ("listener_records_in_ets", "Listeners in memory"),
     ("maintenance_mode_status", "Maintenance mode"),
     ("quorum_queue", "Queues of type quorum"),
+    (STREAMS, "Queues of type stream"),
     ("user_limits", "Limits of users"),
     (
         "virtual_host_metadata",
@@ -88,7 +92,7 @@ async fn flags(caller: Caller, listing: Listing) -> Result<Json<Value>, ApiError
             "name": name,
             "desc": meaning,
             "doc_url": "",
-            "state": "enabled",
+            "state": if name == STREAMS { "unavailable" } else { "enabled" },
             "stability": "stable",
             "provided_by": "rabbit",
         })
@@ -101,7 +105,7 @@ async fn enable_flag(
     Segments(name): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
-    if FEATURE_FLAGS.iter().any(|(known, _)| *known == name) {
+    if name != STREAMS && FEATURE_FLAGS.iter().any(|(known, _)| *known == name) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::bad_request("unsupported"))

@@ -8,8 +8,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::amqp::{AmqpError, ReplyCode};
-use crate::broker::Event;
 use crate::broker::connections::ConnectionHandle;
 use crate::broker::observe::views::connection::connection;
 use crate::management::auth::Caller;
@@ -129,8 +127,7 @@ fn close_all(handles: &[Arc<ConnectionHandle>], caller: &Caller, reason: &str) {
             handle.title(),
             caller.name()
         );
-        let told = AmqpError::new(ReplyCode::ConnectionForced, reason.to_owned());
-        handle.inbox.post(Event::Close(told));
+        handle.close(reason);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Virtual hosts: `/api/vhosts`.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -7,13 +9,17 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::users::tags;
+use super::vhost_stats;
 use crate::broker::admin::{VhostChange, VhostView};
+use crate::broker::observe::views as observe;
+use crate::ids::Name;
 use crate::management::answer;
 use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::segments::Segments;
+use crate::management::shape::ranges::Ranges;
 use crate::management::state::{Api, SharedApi};
 
 /// What the creator of a virtual host may do in it, as in RabbitMQ: everything.
@@ -55,26 +61,41 @@ async fn list(
     State(api): State<SharedApi>,
     caller: Caller,
     listing: Listing,
+    ranges: Ranges,
 ) -> Result<Json<Value>, ApiError> {
     let views = api.broker.admin_list_vhosts().into_iter();
     let seen =
         views.filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
-    let items = seen.map(|view| Value::Object(item(&api, &view))).collect();
-    Ok(Json(listing.answer(items, &["name"])?))
+    let mut numbers: HashMap<Name, observe::VhostView> = observe::vhost::vhosts(&api.broker)
+        .into_iter()
+        .map(|view| (view.vhost.name.clone(), view))
+        .collect();
+    let items = seen.map(|view| {
+        let mut fields = item(&api, &view);
+        if let Some(seen) = numbers.remove(view.name.as_bytes()) {
+            vhost_stats::add(&api, &seen, ranges, &mut fields);
+        }
+        Value::Object(fields)
+    });
+    Ok(Json(listing.answer(items.collect(), &["name"])?))
 }
 
 async fn one(
     State(api): State<SharedApi>,
     caller: Caller,
     listing: Listing,
+    ranges: Ranges,
     Segments(name): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
     caller.require_administrator()?;
     let view = api.broker.admin_get_vhost(&name);
     let view = view.ok_or_else(ApiError::not_found)?;
-    Ok(Json(
-        listing.columns.apply(Value::Object(item(&api, &view))),
-    ))
+    let mut fields = item(&api, &view);
+    if let Some(vhost) = api.broker.vhost(name.as_bytes()) {
+        let seen = observe::VhostView::of(&api.broker, &vhost);
+        vhost_stats::add(&api, &seen, ranges, &mut fields);
+    }
+    Ok(Json(listing.columns.apply(Value::Object(fields))))
 }
 
 async fn replace(

@@ -41,6 +41,9 @@ impl Condition {
 pub struct Only(Vec<Condition>);
 
 impl Only {
+    /// The dotted fields that conditions look at.
+    pub const FIELDS: [&str; 3] = ["messages", "consumers", "messages_details.rate"];
+
     /// Reads the parameter; a word that is none of the conditions is a 400 that names it.
     pub fn of(params: &Params) -> Result<Self, ApiError> {
         let mut conditions = Vec::new();

@@ -1,6 +1,7 @@
 //! The order of things that are not JSON yet.
 
 use super::columns::Columns;
+use super::only::Only;
 use super::sort::SortKey;
 use crate::management::shape::Row;
 use crate::management::shape::fields::Written;
@@ -10,6 +11,19 @@ use crate::management::shape::fields::Written;
 pub struct Ordered<T>(pub Vec<T>);
 
 impl<T> Ordered<T> {
+    /// Keeps what is in every condition of `only`, of whose fields alone rows are worked out.
+    pub fn keep<R: Row>(&mut self, only: &Only, look: &impl Fn(&T, &Columns) -> R) {
+        if only.is_all() {
+            return;
+        }
+        let wanted = Columns::these(Only::FIELDS.into_iter());
+        self.0.retain(|thing| {
+            let row = look(thing, &wanted);
+            let value = serde_json::to_value(Written(&row, &wanted)).unwrap_or_default();
+            only.takes(&value)
+        });
+    }
+
     /// Sorts by the dotted `columns` in turn. Of every row only these are worked out.
     pub fn sort<R: Row>(&mut self, columns: &[&str], look: &impl Fn(&T, &Columns) -> R) {
         let wanted = Columns::these(columns.iter().copied());

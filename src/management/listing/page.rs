@@ -239,6 +239,7 @@ impl Listing {
         if let Some(page) = &self.page {
             things.0.retain(|thing| page.filter.takes(&name(thing)));
         }
+        things.keep(&self.only, &look);
         if let Some(column) = self.sort.as_deref().filter(|column| !column.is_empty()) {
             let columns: Vec<&str> = std::iter::once(column)
                 .chain(order.iter().copied())

@@ -199,6 +199,7 @@ impl Session {
             Event::Close(error) => self.close_connection(0, error),
             Event::Blocked(reason) => self.tell_blocked(reason),
             Event::Unblocked => self.tell_unblocked(),
+            Event::Inquire(inquiry) => self.tell_held(&inquiry),
         }
     }
 }

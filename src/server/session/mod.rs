@@ -12,6 +12,7 @@ mod deliver;
 mod frames;
 mod get;
 mod handshake;
+mod held;
 mod log;
 mod methods;
 mod permit;

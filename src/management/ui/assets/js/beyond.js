@@ -13,6 +13,8 @@ export async function peek(vhost, name, { offset, count, signal }) {
 
 /** Deletes messages by position. */
 export const removeAt = (vhost, name, positions) => post(`${queue(vhost, name)}/messages/delete`, { positions });
+/** Moves messages behind all others, by position. */
+export const requeueAt = (vhost, name, positions) => post(`${queue(vhost, name)}/messages/requeue`, { positions });
 /** Where to ask for deliveries that nobody has acknowledged yet. */
 export const unackedPath = (vhost, name) => `${queue(vhost, name)}/unacked`;
 /** Starts to send messages on: to where they died, or to a queue. */

@@ -74,7 +74,7 @@ export function LineChart({ label, series: all, show = brief, height = HEIGHT })
   const series = coloured.filter((s) => !off.has(s.label));
   const times = [...new Set(coloured.flatMap((s) => s.points.map((p) => p.t)))].sort((a, b) => a - b);
   if (times.length < 2) {
-    return html`<div class="chart" ref=${ref}><div class="empty">The first points appear within ten seconds.</div></div>`;
+    return html`<div class="chart" ref=${ref}><div class="empty">Nothing to draw yet: points appear within ten seconds of the first message.</div></div>`;
   }
   const [first, last] = [times[0], times.at(-1)];
   const span = last - first;

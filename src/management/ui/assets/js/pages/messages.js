@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from '../lib.js';
 import { path, post } from '../api.js';
-import { peek, removeAt, unackedPath } from '../beyond.js';
+import { peek, removeAt, requeueAt, unackedPath } from '../beyond.js';
 import { useLive } from '../live.js';
 import { to } from '../router.js';
 import { Ask, Badge, Copy, Failed, Facts, Form, Input, Panel, Select, Waiting } from '../parts.js';
@@ -51,10 +51,13 @@ function Peek({ q, refresh }) {
     }
   };
   useEffect(() => { const control = new AbortController(); load(control.signal); return () => control.abort(); }, [offset, q.vhost, q.name]);
+  // What came or went shows by itself, unless the reader is about to do something with what is shown.
+  useEffect(() => { if (state.answer && picked.size === 0) load(); }, [q.messages_ready]);
   const at = (m, i) => m.position ?? offset + i;
   const items = state.answer?.items ?? [];
   const total = state.answer?.total ?? q.messages_ready ?? items.length;
   const found = items.map((m, i) => ({ m, at: at(m, i) })).filter(({ m }) => !text || `${m.payload} ${m.routing_key} ${JSON.stringify(m.properties)}`.toLowerCase().includes(text.toLowerCase()));
+  const order = () => [...picked].sort((a, b) => a - b);
   const toggle = (n) => setPicked((before) => { const next = new Set(before); if (!next.delete(n)) next.add(n); return next; });
   return html`<${Panel} title="Look inside" count="nothing is taken" actions=${html`<button type="button" class="button small" onClick=${() => load()}>Look again</button>`}>
     <${Failed} error=${state.error} />
@@ -62,7 +65,7 @@ function Peek({ q, refresh }) {
       <span class="hint" role="status">${state.answer ? (items.length ? `positions ${count(at(items[0], 0))} to ${count(at(items.at(-1), items.length - 1))} of ${count(total)}` : 'The queue is empty.') : ''}</span><span class="grow"></span>
       <button type="button" class="button small" disabled=${offset === 0} onClick=${() => setOffset(Math.max(0, offset - PAGE))}>Previous</button>
       <button type="button" class="button small" disabled=${offset + PAGE >= total} onClick=${() => setOffset(offset + PAGE)}>Next</button>
-      ${picked.size > 0 && html`<${Ask} small danger label=${`Delete ${picked.size}`} title=${`Delete ${plural(picked.size, 'message')}?`} submit="Delete them" act=${async () => { await removeAt(q.vhost, q.name, [...picked].sort((a, b) => a - b)); await load(); refresh(); return 'Deleted.'; }}><p>They cannot be brought back.</p><//>`}</div>
+      ${picked.size > 0 && html`<${Ask} small label=${`Send ${picked.size} to the back`} title=${`Send ${plural(picked.size, 'message')} to the back?`} submit="Send to the back" act=${async () => { await requeueAt(q.vhost, q.name, order()); await load(); refresh(); return 'They are the last now.'; }}><p>They leave their places and are delivered after everything else.</p><//><${Ask} small danger label=${`Delete ${picked.size}`} title=${`Delete ${plural(picked.size, 'message')}?`} submit="Delete them" act=${async () => { await removeAt(q.vhost, q.name, order()); await load(); refresh(); return 'Deleted.'; }}><p>They cannot be brought back.</p><//>`}</div>
     <div class="stack">${found.map(({ m, at: n }) => html`<${Message} key=${n} m=${m} at=${n} picked=${picked.has(n)} onPick=${() => toggle(n)} />`)}</div>
   <//>`;
 }

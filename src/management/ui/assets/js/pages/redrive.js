@@ -20,7 +20,7 @@ function Progress({ q, started }) {
   if (!work) return html`<p role="status">The broker no longer tells of it.</p>`;
   const total = work.total ?? q.messages_ready ?? 0;
   const moved = work.moved ?? work.done ?? 0;
-  return html`<div role="status" data-redrive=${done ? 'done' : 'running'}><p><strong>${done ? 'Done' : 'Working'}</strong>: ${count(moved)} of ${count(total)} sent on${work.kept ?? work.skipped ? `, ${count(work.kept ?? work.skipped)} left in place` : ''}${work.failed ? `, ${count(work.failed)} failed` : ''}.${work.error ? ` ${work.error}` : ''}</p><${Meter} part=${moved} of=${total} label="Sent on" /></div>`;
+  return html`<div role="status" data-redrive=${work.state ?? 'done'}><p><strong>${{ failed: 'Failed', stopped: 'Stopped' }[work.state] ?? (done ? 'Done' : 'Working')}</strong>: ${count(moved)} of ${count(total)} sent on${work.kept ?? work.skipped ? `, ${count(work.kept ?? work.skipped)} left in place` : ''}${work.failed ? `, ${count(work.failed)} failed` : ''}.${work.error ? ` ${work.error}` : ''}</p><${Meter} part=${moved} of=${total} label="Sent on" /></div>`;
 }
 
 export function Redrive({ q }) {
