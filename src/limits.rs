@@ -113,6 +113,9 @@ pub const EVENTS_KEPT: usize = 1_024;
 /// wait to be accepted.
 pub const MANAGEMENT_CONNECTIONS: usize = 1_024;
 
+/// Connections to the operator's socket: tools of one machine.
+pub const CONTROL_CONNECTIONS: usize = 64;
+
 /// Time that a client of the management API has to send a request's head, between requests too.
 pub const MANAGEMENT_HEADER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -137,3 +140,7 @@ pub const MANAGEMENT_STREAMS: usize = 256;
 /// Octets of the text of metrics that are made before they are sent: an answer about a hundred
 /// thousand objects takes no more memory than one about ten, but for the numbers themselves.
 pub const METRICS_PIECE: usize = 64 * 1024;
+
+/// Queues up to which the sums of the metrics are made anew for each scrape, in about a millisecond;
+/// with more they are at most one round of the sampler old.
+pub const METRICS_FRESH_QUEUES: usize = 1_000;

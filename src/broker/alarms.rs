@@ -56,6 +56,11 @@ impl Alarms {
         self.memory_limit.load(Ordering::Relaxed)
     }
 
+    /// Sets the limit in octets; the next measurement is held against it.
+    pub fn set_memory_limit(&self, octets: u64) {
+        self.memory_limit.store(octets, Ordering::Relaxed);
+    }
+
     /// Takes a measurement; true when the alarm was raised or cleared by it. It clears a little
     /// below the limit, so that it does not flap.
     pub fn measure_memory(&self, used: u64) -> bool {

@@ -2,6 +2,7 @@
 
 use super::declare_exchange::forget_source;
 use super::define::binding_row;
+use super::events::shown;
 use super::exchange::Exchange;
 use super::vhost::Vhost;
 use crate::amqp::AmqpError;
@@ -23,6 +24,7 @@ impl Vhost {
         }
         if new {
             exchange.set_bindings(bindings);
+            self.tell_of_binding("binding.created", &exchange, binding);
             if self.outlives_restart(&exchange, &binding.destination) {
                 let row = binding_row(&self.name, &exchange, binding);
                 self.journal.define(Command::Bind(row));
@@ -49,6 +51,7 @@ impl Vhost {
         }
         let empty = bindings.is_empty();
         exchange.set_bindings(bindings);
+        self.tell_of_binding("binding.deleted", &exchange, binding);
         if self.outlives_restart(&exchange, &binding.destination) {
             let row = binding_row(&self.name, &exchange, binding);
             self.journal.define(Command::Unbind(row));
@@ -58,6 +61,17 @@ impl Vhost {
             self.remove_exchange(&mut topology, &exchange);
         }
         Ok(())
+    }
+
+    fn tell_of_binding(&self, event: &'static str, source: &Exchange, binding: &Binding) {
+        let (Destination::Queue(name) | Destination::Exchange(name)) = &binding.destination;
+        let told = [
+            ("source_name", shown(&source.name)),
+            ("destination_name", shown(name)),
+            ("routing_key", shown(&binding.routing_key)),
+            ("vhost", shown(&self.name)),
+        ];
+        self.journal.events.emit(event, told);
     }
 
     /// A binding does when both of its ends do.

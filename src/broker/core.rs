@@ -25,6 +25,7 @@ use crate::definitions::Command;
 use crate::definitions::rows::VhostRow;
 use crate::ids::Name;
 use crate::logs::Logs;
+use crate::logs::events::EventLog;
 use crate::queue::QueueKind;
 
 /// What the broker is told at start.
@@ -121,6 +122,11 @@ impl Broker {
     pub fn node(&self) -> &str {
         let identity = self.identity.get();
         identity.map_or("nonode@nohost", |identity| identity.node.as_str())
+    }
+
+    /// What happened, for programs.
+    pub fn events(&self) -> &EventLog {
+        &self.journal.events
     }
 
     /// The log, whose levels can be changed and whose last lines can be read.
@@ -261,7 +267,9 @@ impl Broker {
     }
 
     /// RabbitMQ's block, which nobody overlooks.
-    fn log_alarm(&self, resource: &str) {
+    fn log_alarm(&self, resource: &'static str) {
+        self.events()
+            .emit("alarm.set", [("resource", resource.into())]);
         let node = self.node();
         let stars = "*".repeat(58);
         tracing::warn!(
@@ -270,7 +278,9 @@ impl Broker {
         );
     }
 
-    fn log_alarm_cleared(&self, resource: &str) {
+    fn log_alarm_cleared(&self, resource: &'static str) {
+        self.events()
+            .emit("alarm.cleared", [("resource", resource.into())]);
         let node = self.node();
         tracing::warn!("{resource} resource limit alarm cleared on node {node}");
         // Of a cluster of one, that is the last.

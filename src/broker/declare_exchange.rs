@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::define::exchange_row;
+use super::events::shown;
 use super::exchange::{Exchange, ExchangePolicy, ExchangeSpec, exchange_subject};
 use super::vhost::{Topology, Vhost};
 use crate::amqp::AmqpError;
@@ -37,6 +38,8 @@ impl Vhost {
         note_alternate(&mut topology, &exchange);
         let name = exchange.name.clone();
         self.exchanges.write().insert(name.clone(), exchange);
+        let told = [("name", shown(&name)), ("vhost", shown(&self.name))];
+        self.journal.events.emit("exchange.created", told);
         if let Some(row) = row {
             self.journal.define(Command::DeclareExchange(row));
         }
@@ -84,6 +87,11 @@ impl Vhost {
             }
             exchange.mark_deleted();
             self.exchanges.write().remove(&exchange.name);
+            let told = [
+                ("name", shown(&exchange.name)),
+                ("vhost", shown(&self.name)),
+            ];
+            self.journal.events.emit("exchange.deleted", told);
             if exchange.durable {
                 self.journal.define(Command::DeleteExchange {
                     vhost: self.name.clone(),

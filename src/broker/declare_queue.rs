@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::Broker;
 use super::define::queue_row;
+use super::events::shown;
 use super::shared_queue::{QueueSpec, SharedQueue};
 use super::vhost::Vhost;
 use crate::amqp::{AmqpError, Table, Value};
@@ -79,6 +80,10 @@ impl Vhost {
         self.check_queue_limit(&spec.name)?;
         let queue = SharedQueue::new(broker.next_id(), self, spec, now);
         self.churn.created.add(1);
+        self.journal.events.emit(
+            "queue.created",
+            [("name", shown(&queue.name)), ("vhost", shown(&self.name))],
+        );
         self.queues
             .write()
             .insert(queue.name.clone(), Arc::clone(&queue));
@@ -189,6 +194,10 @@ impl Vhost {
         self.queues.write().remove(&queue.name);
         drop(gone);
         self.churn.deleted.add(1);
+        self.journal.events.emit(
+            "queue.deleted",
+            [("name", shown(&queue.name)), ("vhost", shown(&self.name))],
+        );
         if queue.durable {
             // Its bindings go with it.
             self.journal.define(Command::DeleteQueue { id: queue.id });

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::events;
 use super::exchange::{Exchange, ExchangeSpec};
 use super::journal::{DEFINITION, Journal};
 use super::shared_queue::SharedQueue;
@@ -47,6 +48,7 @@ impl Wake for Follower {
 impl Journal {
     /// Records a change. It is durable with the ticket [`Self::last_definition`].
     pub fn define(&self, command: Command) {
+        events::note(&self.events, &command);
         let (Some(log), Some(follower)) = (self.log(), self.follower()) else {
             return;
         };

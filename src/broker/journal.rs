@@ -10,6 +10,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use super::define::Follower;
 use super::inbox::Inbox;
 use crate::definitions::Definitions;
+use crate::logs::events::EventLog;
 use crate::message::{Body, Chunk, Home, Record, StoredPage};
 use crate::queue::{Incoming, Op, Placed};
 use crate::store::StoreError;
@@ -33,6 +34,8 @@ pub struct Journal {
     log: OnceLock<Arc<Log>>,
     pages: OnceLock<Arc<Pages>>,
     follower: OnceLock<Arc<Follower>>,
+    /// What happened, for programs.
+    pub events: EventLog,
     gate: RwLock<()>,
     /// The ticket of the last definition.
     last_definition: AtomicU64,

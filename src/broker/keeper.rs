@@ -48,7 +48,7 @@ pub struct Keeper {
 }
 
 /// What only the thread uses.
-struct Work {
+pub(super) struct Work {
     disk: Arc<dyn Disk>,
     /// Where the last checkpoint was.
     last: Position,
@@ -75,18 +75,7 @@ impl Keeper {
     pub fn start(broker: &Arc<Broker>, disk: Arc<dyn Disk>, young: u64) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let broker = Arc::downgrade(broker);
-        let mut work = Work {
-            disk,
-            last: Position::ZERO,
-            last_at: Instant::now(),
-            pressed: false,
-            hurried: false,
-            clean_from: Instant::now(),
-            young,
-            bodies: Hope::default(),
-            files: Hope::default(),
-            log_holds: false,
-        };
+        let mut work = Work::new(disk, young);
         let thread = std::thread::Builder::new()
             .name("leveret-keeper".into())
             .spawn(move || work.run(&broker, &stopped))?;
@@ -107,6 +96,27 @@ impl Keeper {
 }
 
 impl Work {
+    pub(super) fn new(disk: Arc<dyn Disk>, young: u64) -> Self {
+        Self {
+            disk,
+            last: Position::ZERO,
+            last_at: Instant::now(),
+            pressed: false,
+            hurried: false,
+            clean_from: Instant::now(),
+            young,
+            bodies: Hope::default(),
+            files: Hope::default(),
+            log_holds: false,
+        }
+    }
+
+    /// Where the last checkpoint was.
+    #[cfg(test)]
+    pub(super) fn last(&self) -> Position {
+        self.last
+    }
+
     fn run(&mut self, broker: &Weak<Broker>, stopped: &Receiver<()>) {
         loop {
             let pause = match (self.hurried, self.pressed) {
@@ -228,7 +238,8 @@ impl Work {
         broker.pressure.wake();
     }
 
-    fn checkpoint(&mut self, broker: &Broker, log: &Arc<Log>) -> Result<(), StoreError> {
+    /// Says what every durable queue holds; what a start needs no longer may be used again.
+    pub(super) fn checkpoint(&mut self, broker: &Broker, log: &Arc<Log>) -> Result<(), StoreError> {
         let (Some(pages), Some(definitions)) =
             (broker.journal.pages(), broker.journal.definitions())
         else {
@@ -307,7 +318,11 @@ fn spill_bodies(broker: &Broker, queue: &SharedQueue) {
 
 /// Puts blocks of a queue's index into the file of pages, as long as there are such; `partial` takes
 /// those that still grow as well.
-fn put_away(broker: &Broker, queue: &Arc<SharedQueue>, partial: bool) -> Result<(), StoreError> {
+pub(super) fn put_away(
+    broker: &Broker,
+    queue: &Arc<SharedQueue>,
+    partial: bool,
+) -> Result<(), StoreError> {
     let Some(pages) = broker.journal.pages() else {
         return Ok(());
     };
@@ -391,6 +406,11 @@ pub fn wait_durable(log: &Log, ticket: u64) -> Result<(), StoreError> {
     while log.durable() < ticket {
         if let Some(error) = log.failure() {
             return Err(error.clone());
+        }
+        // Without a thread of the log's own, who waits writes.
+        if !log.is_started() {
+            log.step()?;
+            continue;
         }
         if !log.wake_when(ticket, Arc::clone(&bell) as _) {
             return Ok(());

@@ -17,7 +17,8 @@ use crate::store::StoreError;
 /// Records further apart than this are read one by one: what lies between is not wanted.
 const GAP: u32 = 4 * 1024;
 
-type Request = (Weak<SharedQueue>, Wanted);
+/// What a queue wants.
+pub(super) type Request = (Weak<SharedQueue>, Wanted);
 
 /// Requests on their way to the thread.
 #[derive(Debug, Default)]
@@ -43,6 +44,14 @@ impl Reader {
             .name("leveret-reader".into())
             .spawn(move || serve(&broker, &receiver))?;
         Ok(())
+    }
+
+    /// No thread: whoever calls this gets the requests.
+    #[cfg(test)]
+    pub(super) fn by_hand(&self) -> Receiver<Request> {
+        let (sender, receiver) = channel();
+        *self.requests.lock() = Some(sender);
+        receiver
     }
 
     /// Ends the thread.

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 
 use super::declare_exchange::follow_policies;
+use super::events::shown;
 use super::exchange::{Exchange, ExchangeSpec};
 use super::journal::Journal;
 use super::observe::churn::QueueChurn;
@@ -193,6 +194,10 @@ impl Vhost {
                 continue;
             };
             self.churn.deleted.add(1);
+            self.journal.events.emit(
+                "queue.deleted",
+                [("name", shown(&queue.name)), ("vhost", shown(&self.name))],
+            );
             for consumer in ended.consumers {
                 consumer.cancel();
             }

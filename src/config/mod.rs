@@ -20,8 +20,11 @@ mod settings;
 mod tests;
 mod value;
 
+pub use nearest::nearest;
+pub use value::size as parse_size;
+
 pub use error::{ConfigError, ConfigErrors};
-pub use keys::{Key, all_keys};
+pub use keys::{Default as KeyDefault, Key, all_keys};
 pub use load::{Files, Loaded, Notice, Request, load};
 pub use log_settings::{
     LogForm, LogFormat, LogLevel, LogRotation, LogSettings, LogTarget, SyslogProtocol,

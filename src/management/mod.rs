@@ -15,6 +15,7 @@ pub mod error;
 pub mod facts;
 pub mod listing;
 pub mod metrics;
+pub mod operations;
 pub mod query;
 pub mod router;
 pub mod rows;

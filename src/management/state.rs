@@ -1,6 +1,6 @@
 //! What every handler is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -9,6 +9,7 @@ use super::api::redrive::Works;
 use super::auth::{Damping, Sessions};
 use super::error::ApiError;
 use super::facts::NodeFacts;
+use super::operations::Operations;
 use crate::broker::Broker;
 use crate::config::Settings;
 use crate::limits;
@@ -27,6 +28,8 @@ pub struct Api {
     pub node: NodeFacts,
     /// When the process started.
     pub started: Instant,
+    /// The node itself, once it serves its operator.
+    pub operations: OnceLock<Arc<dyn Operations>>,
     /// Logins of the pages.
     pub sessions: Sessions,
     /// Who has guessed passwords.
@@ -55,6 +58,7 @@ impl Api {
             settings,
             node,
             started,
+            operations: OnceLock::new(),
             stopping: watch::Sender::new(false),
         })
     }

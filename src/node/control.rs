@@ -1,21 +1,20 @@
-//! The operator's socket: a line in, a JSON object out. Only who may enter the data folder reaches
-//! it.
+//! The operator's socket in the data folder: the management API over a unix socket. Who connects
+//! is not asked for a password: the system names the process at the other end, and root and the
+//! broker's own user may do everything, everyone else nothing.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 
-use crate::broker::Broker;
-use crate::broker::alarms::resident_memory;
-use crate::broker::cleaner;
-
-/// A request is one word; more than this is not ours.
-const REQUEST_MAX: u64 = 1024;
+use crate::limits;
+use crate::management::Peer;
+use crate::management::server::serve_connection;
+use crate::management::transport::Transport;
 
 /// Where the socket of the broker with this data folder is.
 pub fn socket_path(data_dir: &Path) -> PathBuf {
@@ -26,72 +25,93 @@ pub fn socket_path(data_dir: &Path) -> PathBuf {
 pub fn open(data_dir: &Path) -> anyhow::Result<UnixListener> {
     let path = socket_path(data_dir);
     let _ = std::fs::remove_file(&path);
-    UnixListener::bind(&path).with_context(|| {
+    let listener = UnixListener::bind(&path).with_context(|| {
         format!(
             "cannot listen on {} (a socket's path has 107 octets at most)",
             path.display()
         )
-    })
+    })?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot restrict {}", path.display()))?;
+    Ok(listener)
 }
 
-/// Answers until the task is dropped.
-pub async fn serve(listener: UnixListener, broker: Arc<Broker>, started: Instant) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let broker = Arc::clone(&broker);
-        tokio::spawn(async move {
-            if let Err(error) = answer(stream, &broker, started).await {
-                tracing::debug!("control socket: {error}");
+/// Answers until the task is dropped or the node stops.
+pub async fn serve(listener: UnixListener, transport: Transport) {
+    let room = Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = transport.api().stopped() => return,
+        };
+        match accepted {
+            Ok((stream, _)) if is_operator(&stream) => {
+                let transport = transport.clone();
+                tokio::spawn(async move {
+                    serve_connection(stream, Peer::operator(), transport).await;
+                    drop(place);
+                });
             }
-        });
+            Ok((stream, _)) => drop(stream),
+            Err(error) => {
+                // Out of file descriptors, mostly: those in use will be closed, so go on.
+                tracing::error!("operator's socket: cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
 }
 
-async fn answer(stream: UnixStream, broker: &Broker, started: Instant) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    (&mut stream).take(REQUEST_MAX).read_line(&mut line).await?;
-    let reply = match line.trim() {
-        "status" => status(broker, started),
-        other => json!({ "error": format!("unknown request '{other}'; allowed: status") }),
-    };
-    stream
-        .get_mut()
-        .write_all(format!("{reply}\n").as_bytes())
-        .await
+/// Whether root or this process's user is at the other end.
+fn is_operator(stream: &UnixStream) -> bool {
+    match stream.peer_cred() {
+        Ok(peer) => {
+            let own = rustix::process::geteuid().as_raw();
+            let allowed = may_operate(peer.uid(), own);
+            if !allowed {
+                tracing::warn!(
+                    "operator's socket: user id {} was refused; root and user id {own} may",
+                    peer.uid()
+                );
+            }
+            allowed
+        }
+        Err(error) => {
+            tracing::warn!("operator's socket: the system does not say who connects: {error}");
+            false
+        }
+    }
 }
 
-fn status(broker: &Broker, started: Instant) -> serde_json::Value {
-    let mut queues = 0u64;
-    let (mut ready, mut unacked, mut consumers) = (0u64, 0u64, 0usize);
-    let vhosts = broker.vhosts();
-    for queue in vhosts.iter().flat_map(|vhost| vhost.all_queues()) {
-        let status = queue.status();
-        queues += 1;
-        ready += status.ready;
-        unacked += status.unacked;
-        consumers += status.consumers;
+fn may_operate(peer: u32, own: u32) -> bool {
+    peer == 0 || peer == own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_service_user_may_operate() {
+        assert!(may_operate(0, 999));
+        assert!(may_operate(999, 999));
+        assert!(!may_operate(1000, 999));
+        assert!(!may_operate(999, 0));
     }
-    let log = broker.journal.log();
-    let space = log.map(|log| cleaner::space(log)).unwrap_or_default();
-    let pages = broker.journal.pages().map_or(0, |pages| pages.bytes().0);
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "uptime_s": started.elapsed().as_secs(),
-        "connections": broker.connections.len(),
-        "vhosts": vhosts.len(),
-        "queues": queues,
-        "consumers": consumers,
-        "messages_ready": ready,
-        "messages_unacknowledged": unacked,
-        "memory_used_bytes": resident_memory(),
-        "memory_limit_bytes": broker.alarms.memory_limit(),
-        "bodies_bytes": crate::message::chunk::bytes_held(),
-        "index_bytes": crate::queue::block::index_bytes(),
-        "log_bytes": space.files,
-        "log_live_bytes": space.live,
-        "log_unsynced_bytes": log.map_or(0, |log| log.pending_bytes()),
-        "index_pages_bytes": pages,
-        "alarm": broker.alarms.reason(),
-    })
+
+    #[tokio::test]
+    async fn only_its_owner_may_open_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = open(folder.path()).unwrap();
+        let path = socket_path(folder.path());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let (client, accepted) = tokio::join!(UnixStream::connect(&path), listener.accept());
+        assert!(client.is_ok());
+        // This test is at both ends.
+        assert!(is_operator(&accepted.unwrap().0));
+    }
 }

@@ -6,6 +6,7 @@ pub mod data_dir;
 pub mod logging;
 mod management;
 pub mod memory;
+mod operate;
 pub mod options;
 pub mod start;
 mod store;

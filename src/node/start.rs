@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::operate::Operator;
 use super::store::{Store, free_limit};
 use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
@@ -89,8 +91,12 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
     tokio::spawn(memory::watch(Arc::clone(&broker)));
+    let asked_to_stop = Arc::new(Notify::new());
+    let operator = Operator::new(Arc::clone(&broker), &loaded, Arc::clone(&asked_to_stop));
+    // Nobody else sets it.
+    let _ = api.operations.set(Arc::new(operator));
+    tokio::spawn(control::serve(socket, Transport::new(Arc::clone(&api))));
     tokio::spawn(sampler::run(Arc::clone(&broker), SAMPLE_EVERY));
-    tokio::spawn(control::serve(socket, Arc::clone(&broker), started));
     let mut accepting = Vec::new();
     for opened in opened {
         let up = opened.facts.open.accepting();
@@ -105,7 +111,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
         &Transport::of_metrics(Arc::clone(&api)),
     ));
     banner::ready(&["rabbitmq_prometheus", "rabbitmq_management"]);
-    signals.wait().await;
+    signals.wait(&asked_to_stop).await;
     for task in accepting {
         task.abort();
     }
@@ -429,10 +435,12 @@ impl StopSignals {
         })
     }
 
-    async fn wait(mut self) {
+    async fn wait(mut self, asked: &Notify) {
         tokio::select! {
             _ = self.terminate.recv() => tracing::info!("stopping: SIGTERM"),
             _ = self.interrupt.recv() => tracing::info!("stopping: SIGINT"),
+            // Logged where it is asked.
+            () = asked.notified() => {}
         }
     }
 }

@@ -7,19 +7,15 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::broker::Broker;
-use crate::broker::journal::{BATCH, DEFINITION};
 use crate::broker::keeper::{Keeper, wait_durable};
 use crate::broker::reader::Reader;
+use crate::broker::recovery::{Disks, RecoverError, Recovered, recover};
 use crate::config::{DiskLimit, ResourceSettings};
 use crate::definitions::{Definitions, Recovery};
 use crate::limits::LOG_BUFFER;
-use crate::message::Home;
-use crate::store::checkpoint;
+use crate::store::StoreError;
 use crate::store::io::{CountedDisk, Disk, RealDisk};
-use crate::store::log::{Log, LogOptions, Position, Replayed};
-use crate::store::pages::Pages;
-use crate::store::replay::{Places, Replay};
-use crate::store::{StoreError, batch};
+use crate::store::log::{Log, LogOptions};
 
 /// The exit status of a node whose store has failed: what it could not write it must not go on
 /// without.
@@ -48,31 +44,26 @@ impl Store {
             .with_context(|| format!("cannot make the folder {}", log_folder.display()))?;
         let counted =
             |folder| CountedDisk::new(RealDisk::new(folder), Arc::clone(broker.observer.io()));
-        let disk = counted(log_folder);
+        let log_disk: Arc<dyn Disk> = Arc::new(counted(log_folder));
         let index_folder = folder.join("index");
         std::fs::create_dir_all(&index_folder)
             .with_context(|| format!("cannot make the folder {}", index_folder.display()))?;
         let index: Arc<dyn Disk> = Arc::new(counted(index_folder));
-        let mut definitions = Recovery::open(folder)?;
-        let mut found = Replay::default();
-        let checkpoint = checkpoint::read(index.as_ref(), &mut |row| {
-            found.take_row(row);
-            Ok(())
-        })
-        .map_err(|error| in_folder(folder, error))?;
-        let (pages, stored) = Pages::open(Arc::clone(&index), found.pages())
-            .map_err(|error| in_folder(folder, error))?;
         let mut octets = 0;
         let mut shown = Instant::now();
-        let log = Log::open(
-            Arc::new(disk),
+        let recovered = recover(
+            broker,
+            &Disks {
+                log: log_disk,
+                index: Arc::clone(&index),
+            },
             LogOptions {
                 segment_bytes: resources.segment_bytes,
                 buffer_bytes: LOG_BUFFER,
-                // Files that are allocated ahead must not be what fills the disk.
-                reserve_bytes: free_limit(resources) + 3 * u64::from(resources.segment_bytes),
+                reserve_bytes: reserve(resources),
             },
-            checkpoint.unwrap_or(Position::ZERO),
+            Recovery::open(folder)?,
+            |definitions| Ok(definitions.finish()?.0),
             &mut |done, total| {
                 octets = done;
                 if shown.elapsed().as_secs() >= 1 {
@@ -81,35 +72,22 @@ impl Store {
                     tracing::info!("recovering: {done} of {total} MiB of the log read");
                 }
             },
-            &mut |entry| take(entry, &mut definitions, &mut found),
-        )
-        .map_err(|error| in_folder(folder, error))?;
-        let (definitions, _) = definitions.finish()?;
-        let state = definitions.state();
-        let is_new = state.is_empty();
-        let places = Places {
-            files: log
-                .files()
-                .into_iter()
-                .map(|(file, _)| (file.number, file))
-                .collect(),
-            pages: stored.into_iter().map(|page| (page.place, page)).collect(),
-            read: &|page| pages.read(page),
-        };
-        let restored = broker
-            .restore(&state, found, &places)
-            .map_err(|error| in_folder(folder, error))?;
-        drop(places);
-        let definitions = Arc::new(definitions);
+        );
+        let Recovered {
+            log,
+            definitions,
+            restored,
+            is_new,
+        } = recovered.map_err(|error| match error {
+            RecoverError::Store(error) => in_folder(folder, error),
+            RecoverError::Definitions(error) => error.into(),
+        })?;
         log.on_failure(|error| {
             tracing::error!("the store has failed, and the node ends: {error}");
             eprintln!("leveret: the store has failed: {error}");
             std::process::exit(STORE_FAILED);
         });
         log.start().context("cannot start the log's thread")?;
-        broker
-            .journal
-            .attach(Arc::clone(&log), pages, Arc::clone(&definitions));
         Reader::start(broker).context("cannot start the reader's thread")?;
         tracing::info!(
             "store: {} durable queues with {} messages recovered from {} MiB of log in {} ms",
@@ -144,6 +122,11 @@ impl Store {
     }
 }
 
+/// What the log keeps free: files that are allocated ahead must not be what fills the disk.
+pub fn reserve(resources: &ResourceSettings) -> u64 {
+    free_limit(resources).saturating_add(3 * u64::from(resources.segment_bytes))
+}
+
 /// Free octets of the disk below which publishers are blocked.
 pub(super) fn free_limit(resources: &ResourceSettings) -> u64 {
     match resources.disk_free_limit {
@@ -165,42 +148,4 @@ fn in_folder(folder: &Path, error: StoreError) -> anyhow::Error {
         _ => format!("the store in {folder}"),
     };
     anyhow::Error::new(error).context(context)
-}
-
-fn take(
-    entry: &Replayed<'_>,
-    definitions: &mut Recovery,
-    found: &mut Replay,
-) -> Result<(), StoreError> {
-    match entry.kind {
-        BATCH => {
-            let records = |start: u32| entry.payload.get(start as usize..).unwrap_or_default();
-            // The facts come before the records; where these start is known at once.
-            let start = batch::records_start(entry.payload);
-            let home = Home {
-                file: Arc::clone(entry.file),
-                offset: entry.payload_offset + start,
-            };
-            let size = |offset: u32| {
-                records(start.saturating_add(offset))
-                    .first_chunk::<4>()
-                    .map_or(0, |len| u32::from_le_bytes(*len))
-            };
-            batch::read(entry.payload, |fact| found.take(fact, &home, size))
-                .map(drop)
-                .map_err(|error| StoreError::Refused(at(entry, &error)))
-        }
-        DEFINITION => definitions
-            .replay(entry.index, entry.payload)
-            .map_err(|error| StoreError::Refused(at(entry, &error))),
-        other => Err(StoreError::Refused(at(
-            entry,
-            &format_args!("entries of kind {other} are not known"),
-        ))),
-    }
-}
-
-fn at(entry: &Replayed<'_>, what: &dyn std::fmt::Display) -> String {
-    let place = entry.position;
-    format!("the log's entry at {place}: {what}; a newer version may have written it")
 }

@@ -5,6 +5,7 @@ use crate::Scenario;
 mod basic_consume;
 mod basic_methods;
 mod channels;
+mod cli;
 mod conn_close;
 mod conn_header;
 mod conn_start;
@@ -37,6 +38,7 @@ mod http_messages;
 mod http_policies;
 mod http_replay;
 mod http_transport;
+mod logs;
 mod malformed;
 mod permissions;
 mod qos;
@@ -67,6 +69,7 @@ mod tx_confirm_reply_to;
 mod tx_confirm_tx;
 
 const AREAS: &[&[Scenario]] = &[
+    cli::ALL,
     conn_header::ALL,
     conn_start::ALL,
     conn_tune::ALL,
@@ -82,6 +85,7 @@ const AREAS: &[&[Scenario]] = &[
     content::ALL,
     permissions::ALL,
     settings::ALL,
+    logs::ALL,
     hostile::ALL,
     qos::ALL,
     queue_args::ALL,

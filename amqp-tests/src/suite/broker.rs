@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,16 @@ pub struct Broker {
     definitions: Option<PathBuf>,
     starts: usize,
     folder: Folder,
+}
+
+/// A run of the operator's tool.
+pub struct CliRun {
+    /// What it answered.
+    pub output: Output,
+    /// The node's name.
+    pub node: String,
+    /// What was put before the words to name the node, with a space behind.
+    pub given: String,
 }
 
 /// What starts a broker of a product.
@@ -93,6 +103,30 @@ impl Broker {
         match &self.launch {
             Launch::Rabbit { rabbit, node } => rabbit.ctl(node, args),
             Launch::Leveret(_) => fail("rabbitmqctl works on RabbitMQ only"),
+        }
+    }
+    /// Runs the product's command line tool with these words on this node.
+    pub fn cli(&self, words: &[String]) -> Result<CliRun> {
+        match &self.launch {
+            Launch::Rabbit { rabbit, node } => Ok(CliRun {
+                output: rabbit.cli(node, words)?,
+                node: node.clone(),
+                given: format!("-n {node} "),
+            }),
+            Launch::Leveret(_) => {
+                let host = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+                let output = Command::new(self.tool("leveretctl")?)
+                    .arg("--data-dir")
+                    .arg(self.data())
+                    .args(words)
+                    .stdin(Stdio::null())
+                    .output()?;
+                Ok(CliRun {
+                    output,
+                    node: format!("leveret@{}", host.trim()),
+                    given: format!("--data-dir {} ", self.data().display()),
+                })
+            }
         }
     }
     fn process(&self) -> std::sync::MutexGuard<'_, Process> {

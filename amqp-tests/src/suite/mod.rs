@@ -11,8 +11,9 @@ mod rabbit;
 mod report;
 mod runner;
 mod scenario;
+pub mod transcript;
 
-pub use broker::{Broker, Brokers, Ending};
+pub use broker::{Broker, Brokers, CliRun, Ending};
 pub use ctx::{Ctx, random_hex};
 pub use definitions::Definitions;
 pub use failure::{Failure, Result, fail, not_run};

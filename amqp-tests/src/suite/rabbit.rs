@@ -1,7 +1,7 @@
 //! Starting a private RabbitMQ: own node name, folders, ports and epmd.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use super::{Process, Result, fail, free_port, not_run, random_hex};
 
@@ -82,6 +82,15 @@ impl Rabbit {
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
             .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"));
         Process::start(&mut command, log)
+    }
+    /// Runs rabbitmqctl on a node with these words, and nothing on its standard input.
+    pub fn cli(&self, node: &str, words: &[String]) -> Result<Output> {
+        Ok(self
+            .command("rabbitmqctl")
+            .args(["-n", node])
+            .args(words)
+            .stdin(Stdio::null())
+            .output()?)
     }
     /// Runs rabbitmqctl on a node; its output.
     pub fn ctl(&self, node: &str, args: &[&str]) -> Result<String> {

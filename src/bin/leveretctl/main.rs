@@ -1,82 +1,122 @@
-//! The operator's tool: asks a running broker over its socket, and checks or repairs the store of
-//! one that does not run.
+//! The operator's tool: `rabbitmqctl`'s commands over the broker's socket, a live view, and the care
+//! of the store of a broker that does not run.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a command's answer goes to standard output"
-)]
-
+mod arguments;
+mod client;
+mod commands;
+mod context;
+mod failure;
+mod format;
+mod help;
+mod progress;
+mod spec;
 mod store;
+mod top;
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::{Parser, Subcommand};
-use leveret::node::control::socket_path;
-
-/// Asks a running Leveret broker, or looks after its store while it does not run.
-#[derive(Debug, Parser)]
-#[command(name = "leveretctl", version)]
-struct Arguments {
-    /// Data folder of the broker.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "leveret-data"
-    )]
-    data_dir: PathBuf,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Shows whether the broker runs, and what it holds.
-    Status,
-    /// Looks after what is stored; the broker must not run.
-    #[command(subcommand)]
-    Store(store::Command),
-}
+use crate::arguments::{Parsed, check, parse};
+use crate::context::{Context, write_error, write_out};
+use crate::failure::{Failure, USAGE};
+use crate::format::{Formatter, render, render_message, render_text};
+use crate::spec::{Answer, Spec};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::Status => status(&arguments.data_dir).map(|answer| {
-            println!("{answer}");
-            ExitCode::SUCCESS
-        }),
-        Command::Store(command) => {
-            return store::run(command, &arguments.data_dir);
-        }
+    let words = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let specs = commands::all();
+    let parsed = parse(words, &specs);
+    let Some(name) = parsed.command.clone() else {
+        return without_command(&parsed, &specs);
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("leveretctl: {error:#}");
-        // As rabbitmqctl answers when there is no broker.
-        ExitCode::from(69)
-    })
+    let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
+        write_error(&help::unknown(&name, &specs));
+        return ExitCode::from(USAGE);
+    };
+    if parsed.flag("help") {
+        write_out(&help::of_command(spec));
+        return ExitCode::SUCCESS;
+    }
+    if name == "store" {
+        return store::run(&parsed);
+    }
+    match run(spec, &parsed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            write_error(&format!("{}\n", told(&failure, spec, &parsed)));
+            ExitCode::from(failure.code())
+        }
+    }
 }
 
-fn status(data_dir: &Path) -> anyhow::Result<String> {
-    let path = socket_path(data_dir);
-    let mut stream = UnixStream::connect(&path).with_context(|| {
-        format!(
-            "no broker answers at {} (its data folder is --data-dir)",
-            path.display()
-        )
-    })?;
-    stream.write_all(b"status\n")?;
-    stream.shutdown(std::net::Shutdown::Write)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&answer).context("the broker's answer is not JSON")?;
-    let width = status.keys().map(String::len).max().unwrap_or(0);
-    let lines = status
-        .iter()
-        .map(|(key, value)| format!("{key:width$}  {value}"));
-    Ok(lines.collect::<Vec<_>>().join("\n"))
+fn without_command(parsed: &Parsed, specs: &[Spec]) -> ExitCode {
+    if parsed.given.iter().any(|word| word == "--version") {
+        write_out(&format!("leveretctl {}\n", env!("CARGO_PKG_VERSION")));
+        return ExitCode::SUCCESS;
+    }
+    let page = help::overview(specs);
+    if parsed.flag("help") {
+        write_out(&page);
+        return ExitCode::SUCCESS;
+    }
+    write_error(&page);
+    ExitCode::from(USAGE)
+}
+
+fn run(spec: &Spec, parsed: &Parsed) -> Result<(), Failure> {
+    check(parsed, spec)?;
+    let context = Context::new(spec, parsed)?;
+    if context.timeout().is_some_and(|timeout| timeout.is_zero()) && !spec.alone {
+        return Err(client::NoAnswer::Late.failure(spec.name, &context.known_name(), 0));
+    }
+    context.check_node()?;
+    if parsed.flag("dry-run") {
+        return Ok(());
+    }
+    let answer = (spec.run)(&context)?;
+    write_answer(&context, answer)
+}
+
+fn write_answer(context: &Context, answer: Answer) -> Result<(), Failure> {
+    let formatter = context.formatter;
+    let quiet = context.flag("quiet") || context.flag("silent");
+    match answer {
+        Answer::Written => {}
+        Answer::Done if formatter.is_for_programs() => {
+            write_out(&render_message(None, &context.node()?, formatter));
+        }
+        Answer::Done => {}
+        Answer::DoneSaying(_) if quiet && !formatter.is_for_programs() => {}
+        Answer::DoneSaying(text) => {
+            let node = match formatter.is_for_programs() {
+                true => context.node()?,
+                false => String::new(),
+            };
+            write_out(&render_message(Some(&text), &node, formatter));
+        }
+        Answer::Text(text) => write_out(&render_text(&text, formatter)),
+        Answer::Rows(rows) => write_out(&render(&rows, formatter, context.has_header())),
+        Answer::Page { text, json } => match formatter {
+            Formatter::Json | Formatter::JsonStream => write_out(&format!("{json}\n")),
+            _ => write_out(&text),
+        },
+        Answer::Raw(text) => write_out(&text),
+    }
+    Ok(())
+}
+
+/// What goes to standard error.
+fn told(failure: &Failure, spec: &Spec, parsed: &Parsed) -> String {
+    match failure {
+        Failure::Arguments { text, .. } => format!(
+            "Error (argument validation): {text}\nArguments given:\n\t{}\n\n{}\n\n{}",
+            parsed.given.join(" "),
+            help::heading("Usage", true),
+            help::usage_line(spec),
+        ),
+        Failure::Refused { text, .. } => format!("Error:\n{text}"),
+        Failure::Plain { text, .. } => text.clone(),
+    }
 }

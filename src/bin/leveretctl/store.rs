@@ -1,13 +1,22 @@
 //! `leveretctl store`: checks or repairs the store of a broker that does not run.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the report goes to standard output as it is made"
+)]
+
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Subcommand;
 use leveret::broker::journal::{BATCH, DEFINITION};
 use leveret::node::data_dir;
 use leveret::store::repair::{self, Kinds, LostIn, Report};
+
+use crate::arguments::Parsed;
+use crate::context::data_dir_of;
+use crate::progress::Progress;
 
 /// How often the progress of long work is shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
@@ -18,8 +27,8 @@ const DAMAGED: u8 = 1;
 /// The store could not be looked at.
 const REFUSED: u8 = 2;
 
-#[derive(Debug, Clone, Copy, Subcommand)]
-pub enum Command {
+#[derive(Debug, Clone, Copy)]
+enum Command {
     /// Reads everything and changes nothing. Ends with 0 if all is sound, 1 if something is damaged,
     /// 2 if the store cannot be looked at.
     Check,
@@ -28,8 +37,18 @@ pub enum Command {
     Repair,
 }
 
-pub fn run(command: Command, folder: &Path) -> ExitCode {
-    match work(command, folder) {
+/// Runs what follows `store`.
+pub fn run(parsed: &Parsed) -> ExitCode {
+    let words: Vec<&str> = parsed.words.iter().map(String::as_str).collect();
+    let command = match (words.as_slice(), parsed.invalid.is_empty()) {
+        (["check"], true) => Command::Check,
+        (["repair"], true) => Command::Repair,
+        _ => {
+            eprintln!("leveretctl: usage: leveretctl store <check | repair> [--data-dir <folder>]");
+            return ExitCode::from(REFUSED);
+        }
+    };
+    match work(command, &data_dir_of(parsed)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("leveretctl: {error:#}");
@@ -44,9 +63,11 @@ fn work(command: Command, folder: &Path) -> anyhow::Result<ExitCode> {
         batch: BATCH,
         definition: DEFINITION,
     };
+    let bar = Progress::octets();
     let mut shown = Instant::now();
     let mut progress = |what: &str, done: u64, total: u64| {
-        if shown.elapsed() >= SHOW_EVERY && total > 0 {
+        bar.set(&format!("reading {what}"), done, total);
+        if !std::io::stderr().is_terminal() && shown.elapsed() >= SHOW_EVERY && total > 0 {
             shown = Instant::now();
             let percent = u128::from(done) * 100 / u128::from(total);
             eprintln!("reading {what}: {percent} %");
@@ -55,6 +76,7 @@ fn work(command: Command, folder: &Path) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check => {
             let report = repair::check(&data.path, kinds, &mut progress)?;
+            drop(bar);
             show(&report);
             if report.is_sound() {
                 println!("The store is sound.");
@@ -69,6 +91,7 @@ fn work(command: Command, folder: &Path) -> anyhow::Result<ExitCode> {
         }
         Command::Repair => {
             let outcome = repair::repair(&data.path, kinds, &mut progress)?;
+            drop(bar);
             show(&outcome.report);
             if !outcome.repaired {
                 println!("The store is sound; nothing was changed.");

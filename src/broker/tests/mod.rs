@@ -11,5 +11,6 @@ mod inject;
 mod policies;
 mod retries;
 mod routing;
-mod stage;
+mod seeds;
+pub mod stage;
 mod stale_routes;

@@ -10,7 +10,7 @@ mod management;
 mod prometheus;
 mod row;
 
-pub use row::Key;
+pub use row::{Default, Key};
 
 /// Every honoured key, in the order of the documented file.
 pub fn all_keys() -> impl Iterator<Item = &'static Key> {

@@ -61,20 +61,20 @@ impl Definitions {
         history: u128,
         state: State,
         covered: u64,
-        work: Work,
-        applier: Applier,
+        tables: Option<(Work, Applier)>,
     ) -> Self {
+        let (work, applier) = tables.unzip();
         let shared = Arc::new(Shared {
             history,
             inner: Mutex::new(Inner {
                 state,
                 proposed: VecDeque::new(),
-                work: Some(work),
+                work,
                 stop: false,
             }),
             changed: Condvar::new(),
         });
-        let thread = applier.start(Arc::clone(&shared));
+        let thread = applier.and_then(|applier| applier.start(Arc::clone(&shared)));
         Self {
             shared,
             folder,

@@ -137,6 +137,32 @@ impl Recovery {
         })
     }
 
+    /// As [`Self::open`], for definitions that have no tables: [`Self::finish_bare`] ends it.
+    #[cfg(test)]
+    pub fn open_bare(folder: &Path) -> Result<Self, SnapshotError> {
+        let read = snapshot::load(folder)?;
+        let base = match read {
+            Some(_) => Base::Snapshot(None),
+            None => Base::New,
+        };
+        let (history, state) =
+            read.map_or((1, State::default()), |read| (read.history, read.state));
+        Ok(Self {
+            folder: folder.to_owned(),
+            history,
+            marks: vec![(state.applied(), state.digest())],
+            state,
+            base,
+        })
+    }
+
+    /// As [`Self::finish`], without tables.
+    #[cfg(test)]
+    pub fn finish_bare(self) -> Definitions {
+        let covered = self.marks.first().map_or(0, |(index, _)| *index);
+        Definitions::start(self.folder, self.history, self.state, covered, None)
+    }
+
     /// The index of the first record that is needed. Earlier ones may be replayed as well, they
     /// change nothing.
     pub fn from(&self) -> u64 {
@@ -228,8 +254,7 @@ impl Recovery {
             self.history,
             self.state,
             covered,
-            work,
-            applier,
+            Some((work, applier)),
         );
         Ok((live, warnings))
     }

@@ -8,6 +8,7 @@ pub mod channels;
 pub mod cluster;
 pub mod connections;
 pub mod consumers;
+pub mod control;
 pub mod definitions;
 pub mod events;
 pub mod exchanges;

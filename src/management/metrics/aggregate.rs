@@ -1,16 +1,18 @@
-//! What `/metrics` is made of: sums of the sampler's last round and the node's numbers, so that a
-//! scrape costs the same with one queue and with a hundred thousand.
+//! What `/metrics` is made of: sums and the node's numbers. With many queues the sums are those of
+//! the sampler's last round, so that a scrape costs no more with a hundred thousand than with a
+//! thousand.
 
 use crate::broker::Broker;
 use crate::broker::admin::GLOBAL_CLUSTER_ID;
-use crate::broker::observe::totals::Totals;
+use crate::broker::observe::totals::{Totals, of_node};
 use crate::broker::observe::views::node::NodeView;
+use crate::limits::METRICS_FRESH_QUEUES;
 use crate::management::state::Api;
 
 /// The node at one moment.
 #[derive(Debug)]
 pub struct Aggregate {
-    /// Sums over objects, at most one round of the sampler old.
+    /// Sums over objects; with many queues at most one round of the sampler old.
     pub totals: Totals,
     /// What the process uses.
     pub node: NodeView,
@@ -19,8 +21,14 @@ pub struct Aggregate {
 impl Aggregate {
     /// Looks at the node.
     pub fn of(broker: &Broker) -> Self {
+        let queues: usize = broker.vhosts().iter().map(|host| host.queue_count()).sum();
+        let totals = if queues <= METRICS_FRESH_QUEUES {
+            of_node(broker)
+        } else {
+            broker.observer.totals()
+        };
         Self {
-            totals: broker.observer.totals(),
+            totals,
             node: NodeView::of(broker),
         }
     }

@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures::stream;
+use futures::{StreamExt, stream};
 
 use super::aggregate::{Aggregate, Identity};
 use super::column::Column;
@@ -119,11 +119,13 @@ async fn detailed(
 
 /// Sends pieces as they are made.
 fn streamed(pieces: Pieces) -> Response {
-    let body = Body::from_stream(stream::unfold(pieces, |mut pieces| async {
+    let pieces = stream::unfold(pieces, |mut pieces| async {
         // Others first: an answer about many objects is work for a while.
         tokio::task::yield_now().await;
         let piece = pieces.next()?;
         Some((Ok::<_, Infallible>(piece), pieces))
-    }));
+    });
+    // Who compresses asks once more behind the end.
+    let body = Body::from_stream(pieces.fuse());
     ([(CONTENT_TYPE, TEXT)], body).into_response()
 }

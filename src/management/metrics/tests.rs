@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -17,7 +18,8 @@ use crate::broker::shared_queue::QueueSpec;
 use crate::broker::{Broker, Options, Vhost};
 use crate::config::Settings;
 use crate::ids::Name;
-use crate::management::{Api, NodeFacts, SharedApi};
+use crate::management::transport::Transport;
+use crate::management::{Api, NodeFacts, Peer, SharedApi};
 use crate::queue::{QueueArguments, QueueKind};
 
 /// What RabbitMQ 3.10.8 answered to `/metrics`: the names of its own metrics and their types.
@@ -119,6 +121,22 @@ async fn every_object_has_its_samples() {
     assert_eq!(found["rabbitmq_identity_info"].1, 1);
     assert!(text.contains("rabbitmq_queue_messages{vhost=\"h\\\"1\",queue=\"q199\"} 0\n"));
     assert!(!found.contains_key("rabbitmq_cluster_vhost_status"));
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_those_who_ask() {
+    let transport = Transport::of_metrics(api());
+    for path in ["/metrics", "/metrics/per-object"] {
+        let request = Request::get(path).header(ACCEPT_ENCODING, "gzip");
+        let request = request.body(Body::empty()).unwrap();
+        let response = transport.answer(request, Peer::default()).await;
+        assert_eq!(response.headers()[CONTENT_ENCODING], "gzip", "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(
+            body.starts_with(&[0x1f, 0x8b]) && body.len() > 1000,
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -154,6 +154,7 @@ impl Session {
                 && self.traffic.close_channel(*channel, &vhost.gone)
             {
                 self.broker.churn.channel_closed.add(1);
+                self.emit("channel.closed", Some(*channel));
             }
         }
         self.flush_settles();
@@ -179,6 +180,7 @@ impl Session {
                 None => forget(),
             }
             self.broker.churn.connection_closed.add(1);
+            self.emit("connection.closed", None);
         }
     }
 

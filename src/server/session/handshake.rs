@@ -189,6 +189,7 @@ impl Session {
         self.phase = Phase::Running;
         self.deadline = None;
         encode::connection_open_ok(self.out.buffer());
+        self.emit("connection.created", None);
         self.log_opened(name);
         Ok(())
     }

@@ -50,6 +50,21 @@ impl Session {
         tracing::info!(target: "connection", pid = id, "accepting AMQP connection <0.{id}.0> ({ends})");
     }
 
+    /// Tells the event log of the connection, or of its channel `number`.
+    pub(super) fn emit(&self, event: &'static str, number: Option<u16>) {
+        let name = match number {
+            Some(number) => format!("{} ({number})", self.name.ends),
+            None => self.name.ends.clone(),
+        };
+        let vhost = self.vhost.as_ref().map(|vhost| vhost.name.to_string());
+        let told = [
+            ("name", name.into()),
+            ("vhost", vhost.unwrap_or_default().into()),
+            ("user", self.user_name().to_owned().into()),
+        ];
+        self.broker.events().emit(event, told);
+    }
+
     /// The client has told its name for the connection.
     pub(super) fn log_client_name(&mut self) {
         let Some(name) = self.client.name.as_deref().map(one_line) else {
@@ -75,11 +90,18 @@ impl Session {
     }
 
     pub(super) fn log_login_refused(&self, mechanism: &str, refusal: &SaslRefusal) {
-        let (id, full) = (self.id, &self.name.full);
+        let (id, ends) = (self.id, &self.name.ends);
         let refusal = one_line(&refusal.to_string());
+        let told = [
+            ("name", ends.clone().into()),
+            ("error", refusal.clone().into()),
+        ];
+        self.broker
+            .events()
+            .emit("user.authentication.failure", told);
         tracing::error!(
             target: "connection", pid = id,
-            "Error on AMQP connection <0.{id}.0> ({full}, state: starting):\n{} login refused: \
+            "Error on AMQP connection <0.{id}.0> ({ends}, state: starting):\n{} login refused: \
              {refusal}",
             one_line(mechanism)
         );

@@ -37,6 +37,7 @@ impl Session {
         };
         self.traffic.open_channel(Arc::clone(&channel.stats));
         self.broker.churn.channel_created.add(1);
+        self.emit("channel.created", Some(number));
         self.channels.insert(number, channel);
         encode::channel_open_ok(self.out.buffer(), number);
         Ok(())

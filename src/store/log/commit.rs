@@ -41,6 +41,8 @@ pub struct Log {
     /// Held during a step.
     pub(super) writer: Mutex<Writer>,
     pub(super) low: AtomicBool,
+    /// Free octets of the disk below which it is low; changes while the log is open.
+    pub(super) reserve_bytes: AtomicU64,
     pub(super) meter: Meter,
     pub(super) failure: OnceLock<StoreError>,
     pub(super) on_failure: Mutex<Option<OnFailure>>,
@@ -91,6 +93,7 @@ impl Log {
                 scratch: Vec::new(),
             }),
             low: AtomicBool::new(false),
+            reserve_bytes: AtomicU64::new(options.reserve_bytes),
             meter: Meter::default(),
             failure: OnceLock::new(),
             on_failure: Mutex::new(None),
@@ -237,9 +240,15 @@ impl Log {
     pub fn check_space(&self) {
         // A disk that does not answer will fail a write soon enough; that is where it is reported.
         if let Ok(free) = self.disk.free_bytes() {
-            self.low
-                .store(free < self.options.reserve_bytes, Ordering::Relaxed);
+            let reserve = self.reserve_bytes.load(Ordering::Relaxed);
+            self.low.store(free < reserve, Ordering::Relaxed);
         }
+    }
+
+    /// Sets the free octets below which the disk is low, and looks at once.
+    pub fn set_reserve_bytes(&self, octets: u64) {
+        self.reserve_bytes.store(octets, Ordering::Relaxed);
+        self.check_space();
     }
 
     /// Reads `len` octets from `offset` of a file of the log, fewer where it ends before. They are not checked; what their

@@ -41,6 +41,11 @@ impl Log {
         Ok(())
     }
 
+    /// True while a thread of its own writes it.
+    pub fn is_started(&self) -> bool {
+        self.thread.lock().is_some()
+    }
+
     /// Writes everything that was appended, ends the thread and returns when it has gone.
     ///
     /// # Errors

@@ -159,7 +159,7 @@ fn run() -> Result<()> {
     let brokers = Brokers::new(None);
     let broker = brokers.start(&target, &format!("cluster_name = {CLUSTER}\n"), "")?;
     let mut prometheus = Prometheus::start(&args.prometheus, broker.metrics_port())?;
-    let traffic = Traffic::start(&broker.url)?;
+    let mut traffic = Traffic::start(&broker.url)?;
     let queries = queries::all();
     let deadline = Instant::now() + PATIENCE;
     let mut missing: Vec<String>;

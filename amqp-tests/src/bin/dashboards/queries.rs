@@ -22,11 +22,16 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// Metrics without data, and why. A query that uses one of them may be empty.
-const EMPTY: [(&str, &str); 1] = [(
-    "rabbitmq_raft_",
-    "replicated queues come with clusters; RabbitMQ has none of these either while no quorum queue \
-     exists",
-)];
+const EMPTY: [(&str, &str); 2] = [
+    (
+        "rabbitmq_raft_",
+        "there are no replicated queues without a cluster",
+    ),
+    (
+        "rabbitmq_message_size_bytes",
+        "a metric of RabbitMQ 4.x; sizes are not counted",
+    ),
+];
 
 /// Metrics that the traffic moves: their queries give more than 0.
 const MOVE: [&str; 12] = [

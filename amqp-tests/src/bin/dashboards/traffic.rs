@@ -28,12 +28,16 @@ impl Traffic {
             .collect();
         Ok(Self { stop, threads })
     }
-    /// A failure when a thread has ended already.
-    pub fn check(&self) -> Result<()> {
-        match self.threads.iter().any(JoinHandle::is_finished) {
-            true => fail("traffic has ended by itself"),
-            false => Ok(()),
+    /// A failure when a thread has ended already: why it did.
+    pub fn check(&mut self) -> Result<()> {
+        let Some(at) = self.threads.iter().position(JoinHandle::is_finished) else {
+            return Ok(());
+        };
+        match self.threads.swap_remove(at).join() {
+            Ok(result) => result?,
+            Err(_) => return fail("traffic panicked"),
         }
+        fail("traffic has ended by itself")
     }
     /// Ends; what went wrong with it.
     pub fn stop(self) -> Result<()> {
@@ -60,11 +64,11 @@ fn steady(url: &Url, stop: &AtomicBool) -> Result<()> {
     consumer.consume_with(Consume::new("manual").tag("m"))?;
     consumer.consume_with(Consume::new("auto").tag("a").no_ack())?;
     consumer.consume_with(Consume::new("held").tag("h"))?;
-    let mut number = 0;
     publisher.publish_with(&Publish::to_queue("held").body("held"))?;
     publisher.publish_with(&Publish::to_queue("left").body("left"))?;
     consumer.delivery()?;
-    number += 2;
+    publisher.confirms(1, 2)?;
+    let mut number = 2;
     while !stop.load(Ordering::SeqCst) {
         publisher.publish_with(&Publish::to_queue("manual").body("m"))?;
         publisher.publish_with(&Publish::to_queue("auto").body("a"))?;
