@@ -43,3 +43,30 @@ pub fn all(api: &SharedApi) -> Router {
         .layer(DefaultBodyLimit::max(body_max))
         .with_state(SharedApi::clone(api))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::auth::HashingAlgorithm;
+    use crate::broker::{Broker, Options};
+    use crate::config::Settings;
+    use crate::management::{Api, NodeFacts};
+    use crate::queue::QueueKind;
+
+    /// Two resources with one path end the process at the start: here they end a test.
+    #[test]
+    fn every_path_has_one_answer() {
+        let broker = Broker::new(Options {
+            max_message_size: 1 << 20,
+            memory_limit: u64::MAX,
+            consumer_timeout_ms: None,
+            hashing: HashingAlgorithm::Sha256,
+            default_kind: QueueKind::Classic,
+        });
+        let facts = NodeFacts::default();
+        let api = Api::new(broker, Settings::default(), facts, Instant::now());
+        drop(all(&api));
+    }
+}

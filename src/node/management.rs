@@ -29,7 +29,7 @@ impl TlsAccept for Encrypted {
     fn accept(&self, stream: TcpStream) -> Accepted {
         let certificates = Arc::clone(&self.0);
         Box::pin(async move {
-            let (stream, _) = certificates.accept(stream, Vec::new()).await?;
+            let (stream, _, _) = certificates.accept(stream, Vec::new()).await?;
             let stream: Box<dyn Connection> = Box::new(stream);
             Ok(stream)
         })

@@ -14,7 +14,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::tls_facts::facts;
 use crate::auth::{LoginFrom, user_name_of_certificate};
+use crate::broker::connections::TlsFacts;
 
 /// How often the files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(5);
@@ -69,12 +71,13 @@ impl Certificates {
         Ok(Arc::new(Self { files, config }))
     }
 
-    /// The TLS handshake; returns the stream and the user name in the client's certificate.
+    /// The TLS handshake; returns the stream, the user name in the client's certificate, and what is
+    /// shown of it.
     pub async fn accept(
         &self,
         stream: TcpStream,
         first: Vec<u8>,
-    ) -> io::Result<(TlsStream<TcpStream>, Option<String>)> {
+    ) -> io::Result<(TlsStream<TcpStream>, Option<String>, TlsFacts)> {
         if !first.is_empty() {
             // A balancer that sends data in one packet with its header: rustls reads sockets only.
             return Err(io::Error::new(
@@ -91,7 +94,8 @@ impl Certificates {
                 .inspect_err(|error| tracing::warn!("client certificate names no user: {error}"))
                 .ok()
         });
-        Ok((stream, user))
+        let facts = facts(connection);
+        Ok((stream, user, facts))
     }
 
     /// Reads the files again whenever one of them changes. A broken new file leaves the old

@@ -158,8 +158,9 @@ async fn serve(stream: TcpStream, address: SocketAddr, acceptor: &Acceptor) {
     };
     let limit = Duration::from_millis(acceptor.socket.tls_handshake_timeout_ms);
     match tokio::time::timeout(limit, certificates.accept(stream, first)).await {
-        Ok(Ok((stream, user))) => {
+        Ok(Ok((stream, user, facts))) => {
             peer.tls = true;
+            peer.tls_facts = Some(Box::new(facts));
             peer.certificate_user = user;
             let session = Session::new(
                 Arc::clone(&acceptor.broker),

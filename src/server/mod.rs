@@ -10,3 +10,4 @@ pub mod output;
 pub mod proxy_protocol;
 pub mod session;
 pub mod stream;
+pub mod tls_facts;

@@ -347,6 +347,8 @@ test('every page has names, contrast and nothing foreign, wide and narrow', asyn
     assert.deepEqual(await faults(page), [], `narrow #/${hash}`);
   }
   await at('queues');
+  await heading('Queues');
+  await settled();
   await page.press('Menu');
   await page.until('document.querySelector(".side").checkVisibility()', 'the menu');
   await shot('narrow-menu');

@@ -130,6 +130,7 @@ impl Broker {
         self.connections
             .close_where(&text, |connection| connection.vhost == name);
         vhost.clear();
+        self.observer.vhost_deleted(vhost);
         Ok(())
     }
 }

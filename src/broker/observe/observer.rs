@@ -11,6 +11,7 @@ use super::points::{Point, Range, resample};
 use super::tiers::Tiers;
 use super::totals::Totals;
 use super::views::node::Resources;
+use crate::broker::Vhost;
 use crate::ids::Name;
 use crate::store::io::IoCounts;
 
@@ -39,6 +40,8 @@ struct Seen {
     resources: Tiers<RESOURCE_SERIES>,
     /// Sums of virtual hosts that were deleted.
     deleted: Totals,
+    /// Deleted virtual hosts that connections have not left yet.
+    ending: Vec<Arc<Vhost>>,
     used: Resources,
     totals: Totals,
 }
@@ -166,23 +169,25 @@ impl Observer {
     }
 
     /// A virtual host was deleted: its sums stay in those of the node.
-    pub fn vhost_deleted(&self, totals: Totals) {
-        self.0.lock().deleted += Totals {
-            counts: totals.counts,
-            recv_oct: totals.recv_oct,
-            send_oct: totals.send_oct,
-            classic: totals.classic,
-            quorum: totals.quorum,
-            queue_declared: totals.queue_declared,
-            queue_created: totals.queue_created,
-            queue_deleted: totals.queue_deleted,
-            ..Totals::default()
-        };
+    pub fn vhost_deleted(&self, vhost: Arc<Vhost>) {
+        self.0.lock().ending.push(vhost);
     }
 
-    /// Sums of virtual hosts that were deleted.
+    /// Sums of virtual hosts that were deleted. What their connections count comes in when they end.
     pub fn deleted_vhosts(&self) -> Totals {
-        self.0.lock().deleted
+        let mut seen = self.0.lock();
+        let ending = std::mem::take(&mut seen.ending);
+        let mut sum = seen.deleted;
+        for vhost in ending {
+            let totals = Totals::of_ended(&vhost);
+            sum += totals;
+            if Arc::strong_count(&vhost) == 1 {
+                seen.deleted += totals;
+            } else {
+                seen.ending.push(vhost);
+            }
+        }
+        sum
     }
 
     /// The last two rounds of an object.

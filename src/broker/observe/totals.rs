@@ -112,6 +112,16 @@ impl Totals {
         }
     }
 
+    /// The sums of a virtual host that was deleted: nothing is in it any more.
+    pub fn of_ended(vhost: &Vhost) -> Self {
+        let mut totals = Self::of_gone(*vhost.gone.lock());
+        totals.queue_declared = vhost.churn.declared.get();
+        totals.queue_created = vhost.churn.created.get();
+        totals.queue_deleted = vhost.churn.deleted.get();
+        totals.finish();
+        totals
+    }
+
     fn add_channel(&mut self, channel: &ChannelStats) {
         let counts = channel.counts();
         self.counts += counts;

@@ -7,7 +7,6 @@ pub mod connection;
 pub mod consumer;
 pub mod exchange;
 pub mod queue;
-pub mod vhost;
 
 pub use binding::BindingRow;
 pub use channel::ChannelRow;
@@ -15,4 +14,3 @@ pub use connection::ConnectionRow;
 pub use consumer::ConsumerRow;
 pub use exchange::ExchangeRow;
 pub use queue::QueueRow;
-pub use vhost::VhostNumbers;

@@ -65,11 +65,18 @@ function useColumns(name, columns) {
 function Search({ value, label, onChange }) {
   const [text, setText] = useState(value);
   const timer = useRef(0);
-  useEffect(() => setText(value), [value]);
+  const sent = useRef(value);
+  // Only what came from elsewhere replaces the text: not the answer to what was typed a moment ago.
+  useEffect(() => {
+    if (value === sent.current) return;
+    sent.current = value;
+    setText(value);
+  }, [value]);
   const changed = (e) => {
     setText(e.target.value);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => onChange(e.target.value), 250);
+    const typed = e.target.value;
+    timer.current = setTimeout(() => { sent.current = typed; onChange(typed); }, 250);
   };
   return html`<label><span class="hidden-text">${label}</span><input type="search" placeholder=${label} value=${text} onInput=${changed} /></label>`;
 }
