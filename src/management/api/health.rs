@@ -70,7 +70,7 @@ fn ok() -> Checked {
 /// The resources in alarm, by RabbitMQ's names.
 fn in_alarm(api: &Api) -> Vec<&'static str> {
     let reason = api.broker.alarms.reason().unwrap_or_default();
-    [("memory", "memory"), ("disk", "disk")]
+    [("memory", "memory"), ("disk", "disk space")]
         .into_iter()
         .filter(|(word, _)| reason.contains(word))
         .map(|(_, resource)| resource)

@@ -105,7 +105,8 @@ impl Row for ConsumerRow<'_> {
             "activity_status": if view.active { "up" } else { "waiting" },
             "exclusive": view.exclusive,
             "prefetch_count": view.prefetch,
-            "consumer_timeout": view.timeout_ms,
+            // 0 is none: rabbitmqadmin draws no table with a null in it.
+            "consumer_timeout": view.timeout_ms.unwrap_or(0),
         );
         Ok(())
     }

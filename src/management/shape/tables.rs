@@ -1,5 +1,7 @@
 //! Field tables as JSON objects, and back.
 
+use std::collections::HashSet;
+
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -18,8 +20,13 @@ struct Field<'a>(&'a Value);
 
 impl Serialize for Arguments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.0.len()))?;
-        for (key, value) in self.0.iter() {
+        // A client may send a key twice; in JSON it stands once, with the last value.
+        let mut seen = HashSet::new();
+        let mut fields: Vec<_> = self.0.iter().collect();
+        fields.reverse();
+        fields.retain(|(key, _)| seen.insert(key.to_vec()));
+        let mut map = serializer.serialize_map(Some(fields.len()))?;
+        for (key, value) in fields.into_iter().rev() {
             map.serialize_entry(&String::from_utf8_lossy(key), &Field(value))?;
         }
         map.end()
