@@ -266,7 +266,7 @@ mod tests {
         );
         let text = "Error <x>: no\n\nUsage\n\nrabbitmqctl";
         assert_eq!(lines_of(text, "a@b", false), ["Error <x>: no"]);
-        let text = "Status of node a@b ...\nRuntime\n\nOS PID: 1\n\nAlarms\n\n(none)\n";
+        let text = "Status of node a@b ...\nRuntime\n\nOS PID: 1\nUptime (seconds): 3\n\nAlarms\n\n(none)\n";
         assert_eq!(
             lines_of(text, "a@b", true),
             ["Status of node NODE ...", "Runtime", "Alarms"]
