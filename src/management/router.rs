@@ -25,6 +25,7 @@ pub fn all(api: &SharedApi) -> Router {
         .merge(api::health::routes())
         .merge(api::limits::routes())
         .merge(api::login::routes())
+        .merge(api::logs::routes())
         .merge(api::messages::routes())
         .merge(api::nodes::routes())
         .merge(api::overview::routes())

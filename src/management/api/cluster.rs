@@ -13,12 +13,9 @@ use crate::management::listing::Listing;
 use crate::management::segments::Segments;
 use crate::management::state::SharedApi;
 
-/// The one that is not: there are no streams.
-const STREAMS: &str = "stream_queue";
-
 /// RabbitMQ's feature flags of 3.10 and 4.x that clients and operators look for; what each stands
-/// for is part of this broker, so that all but one are enabled for good.
-const FEATURE_FLAGS: [(&str, &str); 14] = [
+/// for is part of this broker, so that they are enabled for good. That of streams is not here.
+const FEATURE_FLAGS: [(&str, &str); 13] = [
     (
         "classic_mirrored_queue_version",
         "Versions of mirrored classic queues",
@@ -51,7 +48,6 @@ const FEATURE_FLAGS: [(&str, &str); 14] = [
     ("listener_records_in_ets", "Listeners in memory"),
     ("maintenance_mode_status", "Maintenance mode"),
     ("quorum_queue", "Queues of type quorum"),
-    (STREAMS, "Queues of type stream"),
     ("user_limits", "Limits of users"),
     (
         "virtual_host_metadata",
@@ -92,7 +88,7 @@ async fn flags(caller: Caller, listing: Listing) -> Result<Json<Value>, ApiError
             "name": name,
             "desc": meaning,
             "doc_url": "",
-            "state": if name == STREAMS { "unavailable" } else { "enabled" },
+            "state": "enabled",
             "stability": "stable",
             "provided_by": "rabbit",
         })
@@ -105,7 +101,7 @@ async fn enable_flag(
     Segments(name): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
-    if name != STREAMS && FEATURE_FLAGS.iter().any(|(known, _)| *known == name) {
+    if FEATURE_FLAGS.iter().any(|(known, _)| *known == name) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::bad_request("unsupported"))

@@ -15,6 +15,7 @@ pub mod exchanges;
 pub mod health;
 pub mod limits;
 pub mod login;
+pub mod logs;
 pub mod messages;
 pub mod nodes;
 pub mod overview;

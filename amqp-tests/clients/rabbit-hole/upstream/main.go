@@ -100,6 +100,10 @@ func put(management *url.URL, path, body string) error {
 // prepare copies the module out of the read-only cache, points its specs at the
 // broker's ports, and compiles them.
 func prepare(cache, amqpPort, managementPort string) (string, error) {
+	fetched, err := exec.Command("go", "mod", "download", module).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go mod download: %w: %s", err, fetched)
+	}
 	listed, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
 		return "", fmt.Errorf("go list: %w", err)

@@ -35,8 +35,8 @@ pub const COMMANDS: &[Spec] = &[
     ),
 ];
 
-/// RabbitMQ 3.10's flags. What they stand for is how this broker works.
-const FLAGS: [(&str, &str); 9] = [
+/// RabbitMQ 3.10's flags but that of streams. What they stand for is how this broker works.
+const FLAGS: [(&str, &str); 8] = [
     (
         "classic_mirrored_queue_version",
         "Mirrored queues know their version",
@@ -55,7 +55,6 @@ const FLAGS: [(&str, &str); 9] = [
     ),
     ("maintenance_mode_status", "The maintenance mode is shown"),
     ("quorum_queue", "Queues of type quorum"),
-    ("stream_queue", "Queues of type stream"),
     (
         "user_limits",
         "Limits of connections and channels for users",
