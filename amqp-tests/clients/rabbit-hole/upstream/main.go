@@ -26,11 +26,6 @@ const (
 	// The virtual host that the specs expect to find, and the cluster's name.
 	vhost   = "rabbit/hole"
 	cluster = "rabbitmq@localhost"
-	// How long the specs wait for statistics to appear, each time: the module's
-	// own pause, and ours. Leveret tells a change at once, and a rate with the
-	// next sample.
-	theirPause = "5000 * time.Millisecond"
-	ourPause   = "1000 * time.Millisecond"
 )
 
 func main() {
@@ -114,7 +109,7 @@ func prepare(cache, amqpPort, managementPort string) (string, error) {
 		return "", err
 	}
 	ports := strings.NewReplacer("15672", managementPort, "localhost:5672", "127.0.0.1:"+amqpPort,
-		"5672", amqpPort, theirPause, ourPause)
+		"5672", amqpPort)
 	err = filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
