@@ -124,7 +124,7 @@ impl Peer {
             .expect("the client takes all");
         assert!(self.session.output().is_empty());
         assert_eq!(self.session.output().len(), 0);
-        self.session.on_written();
+        self.session.on_written(octets.len(), 1);
         said.extend(self.frames.read(&octets));
         true
     }

@@ -18,7 +18,7 @@ use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::rows::BindingRow;
-use crate::management::rows::binding::properties_key;
+use crate::management::rows::binding::{properties_key, quoted};
 use crate::management::segments::{Segments, exchange_name};
 use crate::management::shape::{Answer, aside, tables};
 use crate::management::state::{Api, SharedApi};
@@ -161,8 +161,10 @@ async fn between(
 
 fn find(vhost: &Vhost, ends: &Ends, key: &str) -> Result<BindingRow, ApiError> {
     let rows = binding_rows(vhost, ends.views(vhost)?);
-    let mut found = rows.into_iter().filter(|row| row.properties_key() == key);
-    found.next().ok_or_else(ApiError::not_found)
+    let named = |key: &str| rows.iter().find(|row| row.properties_key() == key).cloned();
+    // Clients that quote a path once mean the routing key itself.
+    let found = named(key).or_else(|| named(&quoted(key)));
+    found.ok_or_else(ApiError::not_found)
 }
 
 async fn show(

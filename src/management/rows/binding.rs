@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde::ser::SerializeMap;
 use sha2::{Digest, Sha256};
 
@@ -43,6 +43,17 @@ pub fn properties_key(routing_key: &Name, arguments: &Table) -> String {
         return key;
     }
     format!("{key}~{}", digest(arguments))
+}
+
+/// The name of a binding as it should be, where its routing key came without quotes.
+pub fn quoted(key: &str) -> String {
+    let (route, rest) = match key.rsplit_once('~') {
+        Some((route, digest)) => (route, format!("~{digest}")),
+        None => (key, String::new()),
+    };
+    let plain: Vec<u8> = percent_decode_str(route).collect();
+    let route = percent_encode(&plain, PLAIN).to_string();
+    format!("{}{rest}", route.replace("%20", "+"))
 }
 
 /// The same for the same arguments in any order, in every process.
@@ -106,6 +117,8 @@ mod tests {
         assert_eq!(key("", &none), "~");
         assert_eq!(key("order.#", &none), "order.%23");
         assert_eq!(key("~ a/b", &none), "%7E+a%2Fb");
+        assert_eq!(quoted("order.#"), key("order.#", &none));
+        assert_eq!(quoted("order.%23~abc"), "order.%23~abc");
         let mut one = Table::default();
         one.set(b"a", Value::I64(1));
         one.set(b"b", Value::Bool(true));

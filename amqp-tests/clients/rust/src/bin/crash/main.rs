@@ -135,6 +135,7 @@ async fn begin(args: Args, brokers: &Brokers) -> Result<Run, String> {
     let target = Target {
         label: "crash".into(),
         url: Url::local(0),
+        http: None,
         product,
         binary: args.binary.clone(),
     };
