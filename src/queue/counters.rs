@@ -101,14 +101,12 @@ pub struct Counters {
     pub dropped: Dropped,
 }
 
-/// Everything about a queue that changes by itself.
+/// The messages of a queue, or of many, and the octets of their bodies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// What it has done.
-    pub counters: Counters,
-    /// Messages that wait, and octets of their bodies.
+pub struct Depth {
+    /// Messages that wait.
     pub ready: u64,
-    /// Octets of bodies that wait.
+    /// Octets of their bodies.
     pub ready_bytes: u64,
     /// Messages with consumers.
     pub unacked: u64,
@@ -122,6 +120,50 @@ pub struct Survey {
     pub paged_out: u64,
     /// Octets of their bodies.
     pub paged_out_bytes: u64,
+}
+
+impl Depth {
+    /// Messages ready and unacknowledged.
+    pub fn messages(&self) -> u64 {
+        self.ready + self.unacked
+    }
+
+    /// Octets of their bodies.
+    pub fn bytes(&self) -> u64 {
+        self.ready_bytes + self.unacked_bytes
+    }
+
+    /// Messages whose index is in memory.
+    pub fn ram(&self) -> u64 {
+        self.messages().saturating_sub(self.paged_out)
+    }
+
+    /// Octets of their bodies; those of a deep queue may lie in files as well.
+    pub fn ram_bytes(&self) -> u64 {
+        self.bytes().saturating_sub(self.paged_out_bytes)
+    }
+}
+
+impl std::ops::AddAssign for Depth {
+    fn add_assign(&mut self, other: Self) {
+        self.ready += other.ready;
+        self.ready_bytes += other.ready_bytes;
+        self.unacked += other.unacked;
+        self.unacked_bytes += other.unacked_bytes;
+        self.persistent += other.persistent;
+        self.persistent_bytes += other.persistent_bytes;
+        self.paged_out += other.paged_out;
+        self.paged_out_bytes += other.paged_out_bytes;
+    }
+}
+
+/// Everything about a queue that changes by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// What it has done.
+    pub counters: Counters,
+    /// The messages in it.
+    pub depth: Depth,
     /// Dead letters that wait for a target; not in the other counts.
     pub held: u64,
     /// Octets of their bodies.
@@ -185,14 +227,16 @@ impl<P: Port> Queue<P> {
         };
         Survey {
             counters: self.counters(),
-            ready: status.ready,
-            ready_bytes: totals.ready_bytes,
-            unacked: status.unacked,
-            unacked_bytes,
-            persistent,
-            persistent_bytes,
-            paged_out,
-            paged_out_bytes,
+            depth: Depth {
+                ready: status.ready,
+                ready_bytes: totals.ready_bytes,
+                unacked: status.unacked,
+                unacked_bytes,
+                persistent,
+                persistent_bytes,
+                paged_out,
+                paged_out_bytes,
+            },
             held: self.held,
             held_bytes: self.held_bytes,
             consumers: status.consumers,

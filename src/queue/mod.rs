@@ -31,7 +31,7 @@ pub use arguments::{Overflow, QueueArguments, QueueKind};
 pub use block::Arriving;
 pub use consumers::{ConsumerKey, ConsumerSpec, Delivery, Port, Staged};
 pub use contents::{Contents, MessageId};
-pub use counters::{Counters, Survey};
+pub use counters::{Counters, Depth, Survey};
 pub use effects::{DeadLetter, DeadReason, Effects, Op, Placed, Read, Wanted};
 pub use enqueue::Incoming;
 pub use serving::{Queue, Status};

@@ -92,8 +92,8 @@ impl<const N: usize> Step<N> {
 pub fn total_series(totals: &Totals) -> [u64; TOTAL_SERIES] {
     let mut series = [0; TOTAL_SERIES];
     let lengths = [
-        totals.ready,
-        totals.unacked,
+        totals.depth.ready,
+        totals.depth.unacked,
         totals.recv_oct,
         totals.send_oct,
     ];

@@ -11,7 +11,7 @@ use super::traffic::Traffic;
 use crate::broker::connections::ConnectionHandle;
 use crate::broker::{Broker, SharedQueue, Vhost};
 use crate::ids::Name;
-use crate::queue::{QueueKind, Survey};
+use crate::queue::{Depth, QueueKind, Survey};
 
 /// Sums over what is there and what was.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,22 +22,8 @@ pub struct Totals {
     pub recv_oct: u64,
     /// Octets sent by them.
     pub send_oct: u64,
-    /// Messages that wait.
-    pub ready: u64,
-    /// Octets of their bodies.
-    pub ready_bytes: u64,
-    /// Messages with consumers.
-    pub unacked: u64,
-    /// Octets of their bodies.
-    pub unacked_bytes: u64,
-    /// Messages that are there after a restart.
-    pub persistent: u64,
-    /// Octets of their bodies.
-    pub persistent_bytes: u64,
-    /// Messages whose index lies in a file.
-    pub paged_out: u64,
-    /// Octets of their bodies.
-    pub paged_out_bytes: u64,
+    /// The messages of its queues.
+    pub depth: Depth,
     /// What classic queues have done.
     pub classic: KindCounts,
     /// What quorum queues have done.
@@ -71,17 +57,10 @@ impl AddAssign for Totals {
         self.counts += other.counts;
         self.classic += other.classic;
         self.quorum += other.quorum;
+        self.depth += other.depth;
         let pairs = [
             (&mut self.recv_oct, other.recv_oct),
             (&mut self.send_oct, other.send_oct),
-            (&mut self.ready, other.ready),
-            (&mut self.ready_bytes, other.ready_bytes),
-            (&mut self.unacked, other.unacked),
-            (&mut self.unacked_bytes, other.unacked_bytes),
-            (&mut self.persistent, other.persistent),
-            (&mut self.persistent_bytes, other.persistent_bytes),
-            (&mut self.paged_out, other.paged_out),
-            (&mut self.paged_out_bytes, other.paged_out_bytes),
             (&mut self.connections, other.connections),
             (&mut self.channels, other.channels),
             (&mut self.consuming_channels, other.consuming_channels),
@@ -140,14 +119,7 @@ impl Totals {
         kind.add(survey.counters, &queue.settings);
         self.queues += 1;
         self.consumers += survey.consumers as u64;
-        self.ready += survey.ready;
-        self.ready_bytes += survey.ready_bytes;
-        self.unacked += survey.unacked;
-        self.unacked_bytes += survey.unacked_bytes;
-        self.persistent += survey.persistent;
-        self.persistent_bytes += survey.persistent_bytes;
-        self.paged_out += survey.paged_out;
-        self.paged_out_bytes += survey.paged_out_bytes;
+        self.depth += survey.depth;
     }
 
     /// The disk's share, once every queue has been added.

@@ -139,11 +139,11 @@ impl Sums {
             details(&self.step, self.lengths.as_deref(), read)
         };
         json!({
-            "messages": self.totals.ready + self.totals.unacked,
+            "messages": self.totals.depth.messages(),
             "messages_details": length(|s| s[0] + s[1]),
-            "messages_ready": self.totals.ready,
+            "messages_ready": self.totals.depth.ready,
             "messages_ready_details": length(|s| s[0]),
-            "messages_unacknowledged": self.totals.unacked,
+            "messages_unacknowledged": self.totals.depth.unacked,
             "messages_unacknowledged_details": length(|s| s[1]),
         })
     }

@@ -43,19 +43,19 @@ pub(super) fn add(api: &Api, view: &VhostView, ranges: Ranges, fields: &mut Map<
             (
                 "messages",
                 "messages_details",
-                totals.ready + totals.unacked,
+                totals.depth.messages(),
                 |s| s[0] + s[1],
             ),
             (
                 "messages_ready",
                 "messages_ready_details",
-                totals.ready,
+                totals.depth.ready,
                 |s| s[0],
             ),
             (
                 "messages_unacknowledged",
                 "messages_unacknowledged_details",
-                totals.unacked,
+                totals.depth.unacked,
                 |s| s[1],
             ),
         ],

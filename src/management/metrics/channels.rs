@@ -50,7 +50,7 @@ pub const METRICS: &[Column<ChannelRow>] = &[
         "channel_messages_unacked",
         "Deliveries that wait for their acknowledgement.",
         |c| c.unacked.into(),
-        |all| all.totals.unacked.into(),
+        |all| all.totals.depth.unacked.into(),
     ),
     gauge(
         "channel_messages_unconfirmed",

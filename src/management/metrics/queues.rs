@@ -26,31 +26,42 @@ impl QueueRow {
             capacity: queue.utilisation.share().unwrap_or(0.0),
         }
     }
+}
 
-    fn messages(&self) -> u64 {
-        self.survey.ready + self.survey.unacked
-    }
+/// A gauge of messages, the same for one queue and for all.
+macro_rules! depth {
+    ($name:literal, $help:literal, |$depth:ident| $of:expr) => {
+        gauge(
+            $name,
+            $help,
+            |queue| {
+                let $depth = &queue.survey.depth;
+                $of.into()
+            },
+            |all| {
+                let $depth = &all.totals.depth;
+                $of.into()
+            },
+        )
+    };
 }
 
 /// `queue_coarse_metrics`.
 pub const COARSE: &[Column<QueueRow>] = &[
-    gauge(
+    depth!(
         "queue_messages_ready",
         "Messages that wait for a consumer.",
-        |q| q.survey.ready.into(),
-        |all| all.totals.ready.into(),
+        |d| d.ready
     ),
-    gauge(
+    depth!(
         "queue_messages_unacked",
         "Messages with consumers, not yet acknowledged.",
-        |q| q.survey.unacked.into(),
-        |all| all.totals.unacked.into(),
+        |d| d.unacked
     ),
-    gauge(
+    depth!(
         "queue_messages",
         "Messages ready and unacknowledged: the depth.",
-        |q| q.messages().into(),
-        |all| (all.totals.ready + all.totals.unacked).into(),
+        |d| d.messages()
     ),
     counter(
         "queue_process_reductions_total",
@@ -80,97 +91,62 @@ pub const DETAILS: &[Column<QueueRow>] = &[
         "The same under its older name.",
         |q| q.capacity.into(),
     ),
-    gauge(
+    depth!(
         "queue_process_memory_bytes",
         "Octets of bodies that the queue holds in memory.",
-        |q| {
-            (q.survey.ready_bytes + q.survey.unacked_bytes)
-                .saturating_sub(q.survey.paged_out_bytes)
-                .into()
-        },
-        |all| {
-            (all.totals.ready_bytes + all.totals.unacked_bytes)
-                .saturating_sub(all.totals.paged_out_bytes)
-                .into()
-        },
+        |d| d.ram_bytes()
     ),
-    gauge(
+    depth!(
         "queue_messages_ram",
         "Messages whose index is in memory.",
-        |q| q.messages().saturating_sub(q.survey.paged_out).into(),
-        |all| {
-            (all.totals.ready + all.totals.unacked)
-                .saturating_sub(all.totals.paged_out)
-                .into()
-        },
+        |d| d.ram()
     ),
-    gauge(
-        "queue_messages_ram_bytes",
-        "Octets of their bodies.",
-        |q| {
-            (q.survey.ready_bytes + q.survey.unacked_bytes)
-                .saturating_sub(q.survey.paged_out_bytes)
-                .into()
-        },
-        |all| {
-            (all.totals.ready_bytes + all.totals.unacked_bytes)
-                .saturating_sub(all.totals.paged_out_bytes)
-                .into()
-        },
-    ),
-    gauge(
+    depth!("queue_messages_ram_bytes", "Octets of their bodies.", |d| d
+        .ram_bytes()),
+    depth!(
         "queue_messages_ready_ram",
         "Messages that wait and whose index is in memory.",
-        |q| q.survey.ready.saturating_sub(q.survey.paged_out).into(),
-        |all| all.totals.ready.saturating_sub(all.totals.paged_out).into(),
+        |d| d.ready.saturating_sub(d.paged_out)
     ),
-    gauge(
+    depth!(
         "queue_messages_unacked_ram",
         "Unacknowledged messages; their index is always in memory.",
-        |q| q.survey.unacked.into(),
-        |all| all.totals.unacked.into(),
+        |d| d.unacked
     ),
-    gauge(
+    depth!(
         "queue_messages_persistent",
         "Messages that outlive a restart.",
-        |q| q.survey.persistent.into(),
-        |all| all.totals.persistent.into(),
+        |d| d.persistent
     ),
-    gauge(
+    depth!(
         "queue_messages_persistent_bytes",
         "Octets of their bodies.",
-        |q| q.survey.persistent_bytes.into(),
-        |all| all.totals.persistent_bytes.into(),
+        |d| d.persistent_bytes
     ),
-    gauge(
+    depth!(
         "queue_messages_bytes",
         "Octets of the bodies of ready and unacknowledged messages.",
-        |q| (q.survey.ready_bytes + q.survey.unacked_bytes).into(),
-        |all| (all.totals.ready_bytes + all.totals.unacked_bytes).into(),
+        |d| d.bytes()
     ),
-    gauge(
+    depth!(
         "queue_messages_ready_bytes",
         "Octets of the bodies of ready messages.",
-        |q| q.survey.ready_bytes.into(),
-        |all| all.totals.ready_bytes.into(),
+        |d| d.ready_bytes
     ),
-    gauge(
+    depth!(
         "queue_messages_unacked_bytes",
         "Octets of the bodies of unacknowledged messages.",
-        |q| q.survey.unacked_bytes.into(),
-        |all| all.totals.unacked_bytes.into(),
+        |d| d.unacked_bytes
     ),
-    gauge(
+    depth!(
         "queue_messages_paged_out",
         "Messages whose index lies in a file.",
-        |q| q.survey.paged_out.into(),
-        |all| all.totals.paged_out.into(),
+        |d| d.paged_out
     ),
-    gauge(
+    depth!(
         "queue_messages_paged_out_bytes",
         "Octets of their bodies.",
-        |q| q.survey.paged_out_bytes.into(),
-        |all| all.totals.paged_out_bytes.into(),
+        |d| d.paged_out_bytes
     ),
     own_gauge(
         "queue_head_message_timestamp",

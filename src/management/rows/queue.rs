@@ -130,24 +130,24 @@ impl<'a> QueueRow<'a> {
 
     fn write_messages<M: SerializeMap>(&self, fields: &mut Fields<'_, M>) -> Result<(), M::Error> {
         let seen = &self.view.survey;
-        let messages = self.view.messages();
+        let depth = &seen.depth;
         put_fields!(fields,
-            "messages": messages,
+            "messages": depth.messages(),
             "messages_details": self.length(|s| s[0] + s[1]),
-            "messages_ready": seen.ready,
+            "messages_ready": depth.ready,
             "messages_ready_details": self.length(|s| s[0]),
-            "messages_unacknowledged": seen.unacked,
+            "messages_unacknowledged": depth.unacked,
             "messages_unacknowledged_details": self.length(|s| s[1]),
-            "messages_persistent": seen.persistent,
-            "messages_ram": messages - seen.paged_out.min(messages),
-            "message_bytes": seen.ready_bytes + seen.unacked_bytes,
-            "message_bytes_ready": seen.ready_bytes,
-            "message_bytes_unacknowledged": seen.unacked_bytes,
-            "message_bytes_persistent": seen.persistent_bytes,
-            "message_bytes_ram": self.bytes_in_memory(),
+            "messages_persistent": depth.persistent,
+            "messages_ram": depth.ram(),
+            "message_bytes": depth.bytes(),
+            "message_bytes_ready": depth.ready_bytes,
+            "message_bytes_unacknowledged": depth.unacked_bytes,
+            "message_bytes_persistent": depth.persistent_bytes,
+            "message_bytes_ram": depth.ram_bytes(),
             "memory": QUEUE_BYTES
-                + (messages - seen.paged_out.min(messages)) * ENTRY_BYTES
-                + self.bytes_in_memory(),
+                + depth.ram() * ENTRY_BYTES
+                + depth.ram_bytes(),
         );
         if self.is_quorum() {
             put_fields!(fields,
@@ -157,20 +157,14 @@ impl<'a> QueueRow<'a> {
             return Ok(());
         }
         put_fields!(fields,
-            "messages_ready_ram": seen.ready.saturating_sub(seen.paged_out),
-            "messages_unacknowledged_ram": seen.unacked,
-            "messages_paged_out": seen.paged_out,
-            "message_bytes_paged_out": seen.paged_out_bytes,
+            "messages_ready_ram": depth.ready.saturating_sub(depth.paged_out),
+            "messages_unacknowledged_ram": depth.unacked,
+            "messages_paged_out": depth.paged_out,
+            "message_bytes_paged_out": depth.paged_out_bytes,
             "head_message_timestamp": seen.head_timestamp,
-            "backing_queue_status": BackingQueueStatus::new(seen.ready),
+            "backing_queue_status": BackingQueueStatus::new(depth.ready),
         );
         Ok(())
-    }
-
-    /// Octets of bodies whose index is in memory; those of a deep queue may lie in files as well.
-    fn bytes_in_memory(&self) -> u64 {
-        let seen = &self.view.survey;
-        (seen.ready_bytes + seen.unacked_bytes).saturating_sub(seen.paged_out_bytes)
     }
 
     fn write_consumers<M: SerializeMap>(&self, fields: &mut Fields<'_, M>) -> Result<(), M::Error> {
@@ -271,8 +265,8 @@ impl Row for QueueRow<'_> {
             if self.shown == Shown::Totals {
                 put_fields!(fields,
                     "messages": self.view.messages(),
-                    "messages_ready": self.view.survey.ready,
-                    "messages_unacknowledged": self.view.survey.unacked,
+                    "messages_ready": self.view.survey.depth.ready,
+                    "messages_unacknowledged": self.view.survey.depth.unacked,
                 );
             }
             return Ok(());

@@ -42,8 +42,8 @@ pub fn series(survey: &Survey) -> [u64; QUEUE_SERIES] {
         dropped: _,
     } = survey.counters;
     [
-        survey.ready,
-        survey.unacked,
+        survey.depth.ready,
+        survey.depth.unacked,
         published,
         delivered,
         delivered_no_ack,
@@ -105,7 +105,7 @@ impl QueueView {
 
     /// Messages that wait or are with consumers.
     pub fn messages(&self) -> u64 {
-        self.survey.ready + self.survey.unacked
+        self.survey.depth.messages()
     }
 
     /// What has happened to its messages.
