@@ -429,11 +429,13 @@ fn category(ctx: &mut Ctx) -> Result {
 fn published(ctx: &mut Ctx, conf: &str, name: &str) -> Result<(std::sync::Arc<Broker>, Delivery)> {
     let broker = ctx.private(&format!("{CONSOLE}log.exchange = true\n{conf}"), "")?;
     let conn = Conn::open(&broker.url)?;
+    // Others may use the same broker.
+    let warnings = ctx.name("warnings");
     // RabbitMQ declares it a while after it has begun to serve clients.
     let ch = eventually(Duration::from_secs(60), || {
         let ch = conn.channel(1)?;
-        ch.declare("warnings")?;
-        let bound = ch.bind("warnings", "amq.rabbitmq.log", "warning");
+        ch.declare(&warnings)?;
+        let bound = ch.bind(&warnings, "amq.rabbitmq.log", "warning");
         if bound.is_err() {
             ch.expect_close_any(&[404], (50, 20))?;
         }
@@ -445,7 +447,7 @@ fn published(ctx: &mut Ctx, conf: &str, name: &str) -> Result<(std::sync::Arc<Br
     leaving.drop_socket();
     let ch = conn.channel(2)?;
     loop {
-        let message = ch.wait_get("warnings")?;
+        let message = ch.wait_get(&warnings)?;
         if message.text().contains(name) {
             return Ok((broker, message));
         }
