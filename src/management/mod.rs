@@ -26,6 +26,9 @@ pub mod state;
 pub mod transport;
 pub mod ui;
 
+#[cfg(test)]
+mod tests;
+
 pub use auth::Caller;
 pub use error::ApiError;
 pub use facts::{ListenerFacts, NodeFacts, OpenFlag};

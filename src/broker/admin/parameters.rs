@@ -161,6 +161,11 @@ impl Broker {
             return self.put_policy(true, &parameter.vhost, policy);
         }
         let _hosts_stay = self.vhost_change.lock();
+        self.put_parameter(parameter)
+    }
+
+    /// Sets a parameter that is no operator policy; the caller holds the lock of changes.
+    pub(super) fn put_parameter(&self, parameter: Parameter) -> Result<Created, AdminError> {
         let vhost = self.admin_vhost(&parameter.vhost)?;
         check_parameter(&parameter)?;
         warn_idle(&parameter);
@@ -188,6 +193,16 @@ impl Broker {
             return self.admin_delete_policy(true, vhost, name);
         }
         let _hosts_stay = self.vhost_change.lock();
+        self.delete_parameter(component, vhost, name)
+    }
+
+    /// Clears one that is no operator policy; the caller holds the lock of changes.
+    pub(super) fn delete_parameter(
+        &self,
+        component: &str,
+        vhost: &str,
+        name: &str,
+    ) -> Result<(), AdminError> {
         let mut parameters = self.parameters.lock();
         let key = (vhost.to_owned(), component.to_owned(), name.to_owned());
         if parameters.of_vhosts.remove(&key).is_none() {
