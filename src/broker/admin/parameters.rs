@@ -23,6 +23,12 @@ pub const GLOBAL_CLUSTER_NAME: &str = "cluster_name";
 /// The parameter of the broker that tells it from all others.
 pub const GLOBAL_CLUSTER_ID: &str = "internal_cluster_id";
 
+/// The components of hosts' parameters that are an administrator's: they bound what policymakers do.
+/// RabbitMQ keeps them to administrators at their own endpoints only.
+pub const COMPONENTS_OF_ADMINISTRATORS: [&str; 2] = [OPERATOR_POLICY, VHOST_LIMITS.0];
+/// The parameters of the broker that are an administrator's: whom clients believe to talk to.
+pub const GLOBALS_OF_ADMINISTRATORS: [&str; 2] = [GLOBAL_CLUSTER_NAME, GLOBAL_CLUSTER_ID];
+
 /// Components of what does not run here. Their parameters are kept for those who do run it.
 const KEPT: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
 
