@@ -10,8 +10,8 @@ use crate::failure::{DATA, Failure, UNAVAILABLE};
 use crate::progress::Progress;
 use crate::spec::{Answer, Group, Opt, Spec, Takes};
 
-/// A definitions file beyond this is not read: a million queues take a fifth of it.
-const FILE_MAX: u64 = 1 << 30;
+/// A definitions file beyond this is not read: the broker takes no more on its socket.
+const FILE_MAX: u64 = leveret::limits::OPERATOR_BODY_BYTES as u64;
 
 /// The commands of this file.
 pub const COMMANDS: &[Spec] = &[
