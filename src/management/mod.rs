@@ -23,6 +23,7 @@ pub mod segments;
 pub mod server;
 pub mod shape;
 pub mod state;
+pub mod streams;
 pub mod transport;
 pub mod ui;
 

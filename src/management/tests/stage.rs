@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 
 use crate::amqp::Table;
 use crate::broker::admin::NewPassword;
+use crate::broker::connections::{ConnectionHandle, ConnectionLimits};
 use crate::broker::shared_queue::{QueueSpec, SharedQueue};
 use crate::broker::{Broker, Options};
 use crate::config::Settings;
 use crate::ids::Name;
 use crate::management::transport::Transport;
-use crate::management::{Api, NodeFacts, Peer, SharedApi};
+use crate::management::{Api, Caller, NodeFacts, Peer, SharedApi};
 use crate::queue::{QueueArguments, QueueKind};
 use crate::time::unix_ms;
 
@@ -58,10 +59,35 @@ impl Stage {
         Self { api, transport }
     }
 
-    /// A user with one tag and all permissions in `v`.
+    /// The caller that a request of this user would have.
+    pub fn caller(&self, name: &str) -> Caller {
+        let user = self.api.broker.users.tables().user(name).cloned().unwrap();
+        let operator = false;
+        Caller { user, operator }
+    }
+
+    /// Gives a user another password.
+    pub fn password(&self, name: &str, password: &str) {
+        let tags = self.caller(name).user.tags.clone();
+        let password = NewPassword::Clear(password.to_owned());
+        let put = self.api.broker.admin_put_user(name, password, tags);
+        assert!(!put.unwrap().0, "{name} is new");
+    }
+
+    /// A connection of a user to `v`.
+    pub fn connection(&self, user: &str) {
+        let handle = ConnectionHandle::unserved(self.api.broker.next_id(), user, "v");
+        let limits = ConnectionLimits::default();
+        self.api.broker.connections.add(handle, limits).unwrap();
+    }
+
+    /// A user with one tag and all permissions in `v`. One who is there keeps the password.
     pub fn user(&self, name: &str, tag: &str) {
         let broker = &self.api.broker;
-        let password = NewPassword::Clear(PASSWORD.to_owned());
+        let password = match broker.users.tables().user(name) {
+            Some(_) => NewPassword::Unchanged,
+            None => NewPassword::Clear(PASSWORD.to_owned()),
+        };
         let tags = vec![tag.to_owned()];
         broker.admin_put_user(name, password, tags).unwrap();
         let all = [".*"; 3];
