@@ -103,6 +103,9 @@ pub const SPILL_SHARE: u64 = 4;
 /// Lines of the log that are kept in memory for whoever looks on.
 pub const LOG_LINES_KEPT: usize = 1_000;
 
+/// Lines of the log that wait to be published to an exchange.
+pub const LOG_LINES_TO_PUBLISH: usize = 1_000;
+
 /// Octets of a line of the log; what is longer (a name of a client's choice, mostly) is cut.
 pub const LOG_LINE: usize = 8 * 1024;
 

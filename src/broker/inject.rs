@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Refusals};
 use super::core::Broker;
+use super::exchange::Exchange;
 use super::observe::message_counts::MessageCounts;
-use super::route::{RoutedMessage, extra_keys};
+use super::route::{Route, RoutedMessage, extra_keys};
 use super::shared_queue::SharedQueue;
 use super::vhost::Vhost;
 use crate::amqp::hot::join_route;
@@ -67,6 +68,25 @@ impl Broker {
                 vhost.name
             )));
         }
+        let (route, outcome) = self.publish_into(vhost, exchange.as_ref(), message, now)?;
+        vhost.gone.lock().counts += MessageCounts {
+            publish: 1,
+            confirm: 1,
+            return_unroutable: u64::from(route.queues.is_empty()),
+            ..MessageCounts::default()
+        };
+        Ok(outcome)
+    }
+
+    /// Publishes one message to the default exchange (`None`) or this one, whoever may; its size is
+    /// not looked at.
+    pub(super) fn publish_into(
+        &self,
+        vhost: &Arc<Vhost>,
+        exchange: Option<&Arc<Exchange>>,
+        message: Injected<'_>,
+        now: u64,
+    ) -> Result<(Route, Outcome), AmqpError> {
         let ttl_ms = match message.properties.expiration {
             None => u64::MAX,
             Some(text) => parse_expiration(text).map_err(AmqpError::precondition_failed)?,
@@ -79,7 +99,7 @@ impl Broker {
         };
         let mut keys = vec![message.routing_key];
         keys.extend(extra.iter().map(Vec::as_slice));
-        let route = match &exchange {
+        let route = match exchange {
             None => vhost.route_default(&keys),
             Some(exchange) => vhost.route(
                 exchange,
@@ -121,13 +141,7 @@ impl Broker {
         let ticket = batch.flush(self, now, &mut refusals, None);
         let lost = refusals.refused.len() + refusals.gone.len();
         let routed = route.queues.len() > lost;
-        vhost.gone.lock().counts += MessageCounts {
-            publish: 1,
-            confirm: 1,
-            return_unroutable: u64::from(route.queues.is_empty()),
-            ..MessageCounts::default()
-        };
-        Ok(Outcome { routed, ticket })
+        Ok((route, Outcome { routed, ticket }))
     }
 
     /// `basic.get` for who has no channel. The outer `None`: the queue is deleted.

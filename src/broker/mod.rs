@@ -20,6 +20,7 @@ pub mod inbox;
 pub mod inject;
 pub mod journal;
 pub mod keeper;
+pub mod log_exchange;
 pub mod observe;
 pub mod port;
 pub mod pressure;

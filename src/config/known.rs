@@ -7,8 +7,7 @@ const ERLANG: &str = "steers Erlang or RabbitMQ's internals; there is nothing li
 const CLUSTER: &str = "is for clustering, which is still to come";
 const LATER: &str = "belongs to a part of the broker that is still to come";
 const TLS: &str = "is left to the TLS library, which has safe defaults only";
-const ROTATION: &str = "is left to logrotate; the file is opened again on SIGHUP";
-const EXCHANGE: &str = "is fixed; a message is the text of its line";
+const ROTATION: &str = "is not read; log.file.rotation.* is";
 const COLOURS: &str = "is not read; lines are plain";
 const CATEGORY: &str = "is not read; a category has a level here and no file, or logs nothing";
 
@@ -96,8 +95,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("ssl_allow_poodle_attack", TLS),
     ("log.console.use_colors", COLOURS),
     ("log.console.color_esc_seqs.*", COLOURS),
-    ("log.file.rotation.date", ROTATION),
-    ("log.file.rotation.compress", ROTATION),
     ("log.default.rotation.*", ROTATION),
     ("log.journald.fields", "is fixed; every field is sent"),
     (
@@ -116,8 +113,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("log.upgrade.*", CATEGORY),
     ("log.ra.*", CATEGORY),
     ("log.prelaunch.*", CATEGORY),
-    ("log.exchange.formatter", EXCHANGE),
-    ("log.exchange.formatter.*", EXCHANGE),
 ];
 
 /// Why the key has no effect; `None` when RabbitMQ does not know it either.

@@ -1,5 +1,7 @@
 //! The typed configuration of the logs.
 
+use super::rotation_date::RotationDate;
+
 /// How severe a log line must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[repr(u8)]
@@ -98,8 +100,12 @@ pub struct LogTarget {
 pub struct LogRotation {
     /// From this many octets on; unset: never.
     pub size: Option<u64>,
+    /// At these times; unset: never.
+    pub date: Option<RotationDate>,
     /// How many of them are kept.
     pub count: u32,
+    /// They are compressed.
+    pub compress: bool,
 }
 
 /// The way to a syslog daemon.
@@ -170,8 +176,8 @@ pub struct LogSettings {
     pub syslog: SyslogSettings,
     /// Publish lines to the exchange `amq.rabbitmq.log`.
     pub exchange: bool,
-    /// The least severe line that goes there.
-    pub exchange_level: LogLevel,
+    /// How.
+    pub exchange_target: LogTarget,
     /// Levels of single categories (`connection`, `channel`, `queue`, ...), by name.
     pub categories: Vec<(String, LogLevel)>,
 }

@@ -15,6 +15,7 @@ mod layers;
 mod load;
 mod log_settings;
 mod nearest;
+mod rotation_date;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use log_settings::{
     LogForm, LogFormat, LogLevel, LogRotation, LogSettings, LogTarget, SyslogProtocol,
     SyslogSettings, SyslogTransport,
 };
+pub use rotation_date::RotationDate;
 pub use settings::{
     AmqpSettings, AuthSettings, CertificateLogin, CertificateSan, DefaultObjects, DiskLimit,
     ListenerAddress, ListenerSettings, ManagementSettings, ManagementTls, MemoryLimit,

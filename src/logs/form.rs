@@ -56,6 +56,15 @@ impl Form {
         }
     }
 
+    /// The MIME type of the lines.
+    pub fn content_type(&self) -> &'static str {
+        if self.json {
+            "application/json"
+        } else {
+            "text/plain"
+        }
+    }
+
     /// Appends the record's lines, each with its line end.
     pub fn write(&self, record: &Record, out: &mut String) {
         if self.json {

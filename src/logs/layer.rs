@@ -12,6 +12,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::feed::Feed;
 use super::filter::{CategoryLevels, UnknownCategory};
 use super::form::Form;
 use super::outlet::{Outlet, Sink};
@@ -31,6 +32,7 @@ pub struct Logs {
     outlets: Vec<Outlet>,
     categories: CategoryLevels,
     tail: Tail,
+    feed: Option<Arc<Feed>>,
 }
 
 impl Logs {
@@ -63,8 +65,13 @@ impl Logs {
             std::fs::create_dir_all(&folder)
                 .map_err(|error| subject(&error, "make the log folder", &folder))?;
             let path = folder.join(name);
-            let file = RotatingFile::open(path.clone(), settings.rotation.clone())
-                .map_err(|error| subject(&error, "open the log file", &path))?;
+            let file = RotatingFile::open(
+                path.clone(),
+                settings.rotation.clone(),
+                zone.clone(),
+                now_us(),
+            )
+            .map_err(|error| subject(&error, "open the log file", &path))?;
             outlets.push(Outlet::new(target.level, Sink::File(file, form(target))));
         }
         if settings.journald {
@@ -75,6 +82,16 @@ impl Logs {
             let sink = Sink::Syslog(Box::new(syslog));
             outlets.push(Outlet::new(settings.syslog.target.level, sink));
         }
+        let mut feed = None;
+        if settings.exchange {
+            let target = &settings.exchange_target;
+            let opened = Arc::new(Feed::new(form(target)));
+            outlets.push(Outlet::new(
+                target.level,
+                Sink::Exchange(Arc::clone(&opened)),
+            ));
+            feed = Some(opened);
+        }
         let categories = CategoryLevels::default();
         for (name, level) in &settings.categories {
             // The configuration has categories only that exist.
@@ -84,6 +101,7 @@ impl Logs {
             outlets,
             categories,
             tail: Ring::new(LOG_LINES_KEPT),
+            feed,
         })
     }
 
@@ -106,9 +124,11 @@ impl Logs {
         self.outlets.iter().try_for_each(Outlet::reopen)
     }
 
-    /// Puts the files aside and begins them anew.
+    /// Puts the files aside that have a rotation and begins them anew; opens the others again.
     pub fn rotate(&self) -> io::Result<()> {
-        self.outlets.iter().try_for_each(Outlet::rotate)
+        let at_us = now_us();
+        let mut outlets = self.outlets.iter();
+        outlets.try_for_each(|outlet| outlet.rotate(at_us))
     }
 
     /// Where lines go, by path or as `<stdout>`, `<journald>`.
@@ -119,6 +139,11 @@ impl Logs {
     /// The last lines that some output took (or would have, were there one).
     pub fn tail(&self) -> &Tail {
         &self.tail
+    }
+
+    /// The lines that are to be published, where some are.
+    pub fn feed(&self) -> Option<&Arc<Feed>> {
+        self.feed.as_ref()
     }
 
     /// The least severe level that anything takes of events with this target.
@@ -134,12 +159,13 @@ impl Logs {
 
     /// Writes a record to every output that takes it.
     pub fn write(&self, record: Record) {
+        let record = Arc::new(record);
         for outlet in &self.outlets {
             if record.level >= self.categories.threshold(record.category, outlet.level()) {
                 outlet.write(&record);
             }
         }
-        self.tail.push(Arc::new(record));
+        self.tail.push(record);
     }
 }
 

@@ -9,7 +9,9 @@
 //! Never waits for anybody but the disk and the console. Built by the node; levels are changed and
 //! lines are read by the management API and the operator's tool.
 
+mod calendar;
 pub mod events;
+mod feed;
 mod filter;
 mod form;
 mod journald;
@@ -22,6 +24,7 @@ mod syslog;
 #[cfg(test)]
 mod tests;
 
+pub use feed::Feed;
 pub use filter::{CATEGORIES, UnknownCategory};
 pub use layer::{LogLayer, Logs, Tail};
 pub use record::{Category, Record};

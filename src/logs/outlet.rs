@@ -3,9 +3,11 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::feed::Feed;
 use super::form::Form;
 use super::journald::{self, Journal};
 use super::record::Record;
@@ -30,6 +32,8 @@ pub enum Sink {
     Journal(Option<Journal>),
     /// A syslog daemon.
     Syslog(Box<Syslog>),
+    /// An exchange of the broker's, by way of who publishes there.
+    Exchange(Arc<Feed>),
 }
 
 /// An output.
@@ -72,7 +76,7 @@ impl Outlet {
     }
 
     /// Writes a record. Of an output that fails, its lines are lost: there is nobody to tell.
-    pub fn write(&self, record: &Record) {
+    pub fn write(&self, record: &Arc<Record>) {
         let mut state = self.state.lock();
         if record.at_us < state.rests_until_us {
             return;
@@ -90,10 +94,10 @@ impl Outlet {
         }
     }
 
-    /// Puts a file aside and begins it anew.
-    pub fn rotate(&self) -> io::Result<()> {
+    /// Puts a file aside and begins it anew if it has a rotation; else opens it again.
+    pub fn rotate(&self, at_us: i64) -> io::Result<()> {
         match &mut self.state.lock().sink {
-            Sink::File(file, _) => file.put_aside(),
+            Sink::File(file, _) => file.rotate(at_us),
             _ => Ok(()),
         }
     }
@@ -106,12 +110,13 @@ impl Outlet {
             Sink::File(file, _) => file.path().display().to_string(),
             Sink::Journal(_) => "<journald>".to_owned(),
             Sink::Syslog(_) => "<syslog>".to_owned(),
+            Sink::Exchange(_) => "exchange:amq.rabbitmq.log".to_owned(),
         }
     }
 }
 
 impl State {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: &Arc<Record>) -> io::Result<()> {
         self.buffer.clear();
         let buffer = &mut self.buffer;
         match &mut self.sink {
@@ -127,7 +132,7 @@ impl State {
             }
             Sink::File(file, form) => {
                 form.write(record, buffer);
-                file.write(buffer.as_bytes())
+                file.write(buffer.as_bytes(), record.at_us)
             }
             Sink::Journal(way) => {
                 let mut open = match way.take() {
@@ -139,6 +144,10 @@ impl State {
                 Ok(())
             }
             Sink::Syslog(syslog) => syslog.send(record),
+            Sink::Exchange(feed) => {
+                feed.push(record);
+                Ok(())
+            }
         }
     }
 }

@@ -106,6 +106,7 @@ fn the_tail_has_the_last_lines_and_files_are_put_aside() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(LogLevel::Info);
     settings.rotation.count = 1;
+    settings.rotation.size = Some(1 << 20);
     let logs = Arc::new(Logs::open(&settings, folder.path(), "box").unwrap());
     let subscriber = tracing_subscriber::registry().with(LogLayer(Arc::clone(&logs)));
     tracing::subscriber::with_default(subscriber, || {

@@ -9,8 +9,9 @@ pub trait Operations: Debug + Send + Sync {
     /// Begins an orderly stop, as SIGTERM does.
     fn stop(&self);
 
-    /// Opens the log files anew, after something has moved them.
-    fn reopen_logs(&self) -> io::Result<()>;
+    /// Puts the log files aside that have a rotation, and opens the others anew, for who has moved
+    /// them.
+    fn rotate_logs(&self) -> io::Result<()>;
 
     /// Gives a category of the log, or all, a level by RabbitMQ's names. The error is the reason.
     fn set_log_level(&self, category: Option<&str>, level: &str) -> Result<(), String>;

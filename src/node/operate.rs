@@ -58,8 +58,8 @@ impl Operations for Operator {
         self.stop.notify_one();
     }
 
-    fn reopen_logs(&self) -> io::Result<()> {
-        self.broker.logs().map_or(Ok(()), |logs| logs.reopen())
+    fn rotate_logs(&self) -> io::Result<()> {
+        self.broker.logs().map_or(Ok(()), |logs| logs.rotate())
     }
 
     fn set_log_level(&self, category: Option<&str>, level: &str) -> Result<(), String> {

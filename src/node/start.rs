@@ -16,6 +16,7 @@ use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
+use crate::broker::log_exchange::LogExchange;
 use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
@@ -90,6 +91,11 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     );
     let socket = control::open(&folder.path)?;
     tokio::spawn(Timer::run(Arc::clone(&broker)));
+    if let Some(feed) = broker.logs().and_then(|logs| logs.feed()) {
+        let (broker, feed) = (Arc::clone(&broker), Arc::clone(feed));
+        let publisher = LogExchange::open(broker, feed, &settings.defaults.vhost);
+        tokio::spawn(publisher.run());
+    }
     tokio::spawn(memory::watch(Arc::clone(&broker)));
     let asked_to_stop = Arc::new(Notify::new());
     let operator = Operator::new(Arc::clone(&broker), &loaded, Arc::clone(&asked_to_stop));

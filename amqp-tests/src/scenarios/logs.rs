@@ -78,6 +78,18 @@ pub const ALL: &[Scenario] = &[
         "RabbitMQ log",
         category,
     ),
+    Scenario::new(
+        "logs.exchange",
+        "with log.exchange lines are messages of amq.rabbitmq.log, their level the routing key",
+        "RabbitMQ log",
+        exchange,
+    ),
+    Scenario::new(
+        "logs.exchange_json",
+        "the exchange's lines may be JSON",
+        "RabbitMQ log",
+        exchange_json,
+    ),
 ];
 
 const CONSOLE: &str = "log.console = true\n";
@@ -409,5 +421,81 @@ fn category(ctx: &mut Ctx) -> Result {
         .iter()
         .find(|line| line.contains("accepting AMQP connection"));
     check!(accepted.is_none(), "{accepted:?}");
+    Ok(())
+}
+
+/// A broker that publishes its log, and the message of a client called `name` that left without a
+/// word.
+fn published(ctx: &mut Ctx, conf: &str, name: &str) -> Result<(std::sync::Arc<Broker>, Delivery)> {
+    let broker = ctx.private(&format!("{CONSOLE}log.exchange = true\n{conf}"), "")?;
+    let conn = Conn::open(&broker.url)?;
+    // Others may use the same broker.
+    let warnings = ctx.name("warnings");
+    // RabbitMQ declares it a while after it has begun to serve clients.
+    let ch = eventually(Duration::from_secs(60), || {
+        let ch = conn.channel(1)?;
+        ch.declare(&warnings)?;
+        let bound = ch.bind(&warnings, "amq.rabbitmq.log", "warning");
+        if bound.is_err() {
+            ch.expect_close_any(&[404], (50, 20))?;
+        }
+        bound.map(|()| ch)
+    })?;
+    ch.publish("amq.rabbitmq.log", "warning", "a client's")?;
+    ch.expect_close(403, (60, 40), Text::contains("internal exchange"))?;
+    let leaving = Conn::open_with(&broker.url, &named(name, Options::default()))?;
+    leaving.drop_socket();
+    let ch = conn.channel(2)?;
+    loop {
+        let message = ch.wait_get(&warnings)?;
+        if message.text().contains(name) {
+            return Ok((broker, message));
+        }
+    }
+}
+
+fn exchange(ctx: &mut Ctx) -> Result {
+    let name = ctx.name("c");
+    let (_broker, got) = published(ctx, "", &name)?;
+    let text = got.text();
+    let lines: Vec<String> = text.lines().map(blank).collect();
+    let closing = format!(
+        "[warning] <P> closing AMQP connection <P> (A -> A - {name}, vhost: '/', user: 'guest'):"
+    );
+    let gone = "[warning] <P> client unexpectedly closed TCP connection".to_owned();
+    check_eq!(lines, [closing, gone]);
+    check!(text.ends_with('\n'), "{text:?}");
+    check_eq!(
+        (got.exchange.as_str(), got.key.as_str()),
+        ("amq.rabbitmq.log", "warning")
+    );
+    let props = got.props;
+    check_eq!(props.content_type.as_deref(), Some(&b"text/plain"[..]));
+    check_eq!(props.delivery_mode, None);
+    check!(
+        props
+            .timestamp
+            .is_some_and(|seconds| seconds > 1_700_000_000),
+        "{props:?}"
+    );
+    let headers = props.headers.unwrap_or_default();
+    check!(
+        matches!(headers.get("node"), Some(Value::Str(_))),
+        "{headers:?}"
+    );
+    Ok(())
+}
+
+fn exchange_json(ctx: &mut Ctx) -> Result {
+    let name = ctx.name("c");
+    let (_broker, got) = published(ctx, "log.exchange.formatter = json\n", &name)?;
+    let content_type = got.props.content_type.clone();
+    check_eq!(content_type.as_deref(), Some(&b"application/json"[..]));
+    let text = got.text();
+    let Ok(object) = crate::http::parse_json(text.trim_end()) else {
+        return fail(format!("no object: {text}"));
+    };
+    check_eq!(object["level"].text(), "warning");
+    check!(object["msg"].text().contains(&name), "{object:?}");
     Ok(())
 }

@@ -8,6 +8,7 @@ mod death_records;
 mod definitions_files;
 mod firehose;
 mod inject;
+mod log_exchange;
 mod policies;
 mod retries;
 mod routing;

@@ -2,6 +2,7 @@
 
 use super::row::{Default::*, Key, put, put_some};
 use crate::config::log_settings::{LogForm, LogFormat, LogLevel, SyslogProtocol, SyslogTransport};
+use crate::config::rotation_date::RotationDate;
 use crate::config::settings::Settings;
 use crate::config::value::{boolean, integer, ip, size, text};
 
@@ -45,6 +46,14 @@ fn one_of(text: &str, all: &[&str]) -> Option<Option<String>> {
     all.contains(&text).then(|| Some(text.to_owned()))
 }
 
+/// As in RabbitMQ, an empty one is none.
+fn date(text: &str) -> Option<Option<RotationDate>> {
+    match text {
+        "" => Some(None),
+        text => RotationDate::parse(text).map(Some),
+    }
+}
+
 fn facility(text: &str) -> Option<u8> {
     let at = FACILITIES.iter().position(|name| *name == text)?;
     u8::try_from(at).ok()
@@ -54,6 +63,7 @@ fn form<'a>(settings: &'a mut Settings, output: &str) -> Option<&'a mut LogForm>
     match output {
         "console" => Some(&mut settings.log.console_target.form),
         "file" => Some(&mut settings.log.file_target.form),
+        "exchange" => Some(&mut settings.log.exchange_target.form),
         "syslog" => Some(&mut settings.log.syslog.target.form),
         _ => None,
     }
@@ -110,7 +120,7 @@ pub const KEYS: &[Key] = &[
         "log.file",
         Value("false"),
         "a file name, or false",
-        "Logs to this file. On SIGHUP it is opened again.",
+        "Logs to this file. It is opened again on SIGHUP, and within a second of being moved.",
         |s, _, v| {
             let file = if v == "false" { None } else { Some(text(v)?) };
             put(&mut s.log.file, Some(file))
@@ -141,11 +151,25 @@ pub const KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "log.file.rotation.date",
+        Unset,
+        "$Hmm, $Dhh, $Wd, $WdDhh, $Mdd or $MddDhh; days of the week from 0 (Sunday), L for a month's last day",
+        "The file is put aside at these times: every hour, day, week or month; unset, never.",
+        |s, _, v| put(&mut s.log.rotation.date, date(v)),
+    ),
+    Key::new(
         "log.file.rotation.count",
         Value("5"),
         "a whole number from 0 to 1000",
         "How many files put aside are kept.",
         |s, _, v| put(&mut s.log.rotation.count, integer(v, 0, 1000)),
+    ),
+    Key::new(
+        "log.file.rotation.compress",
+        Value("false"),
+        BOOL,
+        "Files put aside are compressed, as FILE.0.gz.",
+        |s, _, v| put(&mut s.log.rotation.compress, boolean(v)),
     ),
     Key::new(
         "log.journald",
@@ -256,13 +280,20 @@ pub const KEYS: &[Key] = &[
         Value("info"),
         LEVEL,
         "The least severe line that goes there.",
-        |s, _, v| put(&mut s.log.exchange_level, LogLevel::from_name(v)),
+        |s, _, v| put(&mut s.log.exchange_target.level, LogLevel::from_name(v)),
+    ),
+    Key::new(
+        "log.exchange.formatter",
+        Value("plaintext"),
+        FORMAT,
+        "The form of the lines.",
+        |s, _, v| put(&mut s.log.exchange_target.format, format(v)),
     ),
     Key::new(
         "log.$output.formatter.time_format",
         Unset,
         "rfc3339_space, rfc3339_T, epoch_usecs, epoch_secs or lager_default",
-        "The times in the lines of an output: console, file or syslog.",
+        "The times in the lines of an output: console, file, syslog or exchange.",
         |s, output, v| put(&mut form(s, output)?.time_format, one_of(v, &TIMES)),
     ),
     Key::new(

@@ -119,7 +119,7 @@ async fn stop(State(api): State<SharedApi>, caller: Caller) -> Result<StatusCode
 async fn rotate_logs(State(api): State<SharedApi>, caller: Caller) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
     operations(&api)?
-        .reopen_logs()
+        .rotate_logs()
         .map_err(|error| ApiError::unavailable(error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,6 +13,14 @@ use crate::store::log::meter::{BATCH_BOUNDS, SYNC_BOUNDS_S};
 pub fn write(api: &Api, all: &Aggregate, out: &mut Exposition) {
     memory(out);
     store(api, out);
+    if let Some(feed) = api.broker.logs().and_then(|logs| logs.feed()) {
+        out.single(
+            "leveret_log_exchange_lost_total",
+            Kind::Counter,
+            "Lines of the log that were to be published and were not: more came than could be.",
+            feed.lost(),
+        );
+    }
     let name = "leveret_alarm";
     out.family(name, Kind::Gauge, "1 while publishers are blocked by it.");
     for (resource, set) in [
