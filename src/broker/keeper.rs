@@ -135,8 +135,8 @@ impl Work {
                 self.on_error(&broker, error);
             }
             if last {
-                broker.pressure.set(u64::MAX, false);
-                broker.pressure.wake();
+                broker.pressure.set(u64::MAX, u64::MAX);
+                broker.pressure.wake(&broker.journal);
                 return;
             }
         }
@@ -149,8 +149,8 @@ impl Work {
         self.hurried = false;
         self.log_holds = false;
         // The next look that ends well holds them up again.
-        broker.pressure.set(u64::MAX, false);
-        broker.pressure.wake();
+        broker.pressure.set(u64::MAX, u64::MAX);
+        broker.pressure.wake(&broker.journal);
         self.last_at = Instant::now();
         self.clean_from = Instant::now() + CHECKPOINT_EVERY;
         if matches!(error, StoreError::Io { .. })
@@ -236,19 +236,28 @@ impl Work {
             let idle = log.pending_bytes() == 0;
             self.bodies.look(held, bound / 64, idle, HOLD_PATIENCE)
         };
+        // Before the space is looked at: what comes meanwhile counts.
+        let appended = log.appended();
         let space = space(log);
         let most = 2 * space.live + self.young / 4 * HOLD_LOG_QUARTERS;
-        self.log_holds = if space.files <= most {
-            self.files.rest();
-            false
-        } else {
+        let room = most.saturating_sub(space.files);
+        let hope = match room {
             // Emptying a file takes a copy and a checkpoint, both of which are made before this.
-            self.files.look(space.files, 1, true, HOLD_PATIENCE)
+            0 => self.files.look(space.files, 1, true, HOLD_PATIENCE),
+            _ => {
+                self.files.rest();
+                true
+            }
+        };
+        self.log_holds = room == 0 && hope;
+        let log_end = match hope {
+            true => appended + room,
+            false => u64::MAX,
         };
         let bound = if bodies { bound } else { u64::MAX };
-        broker.pressure.set(bound, self.log_holds);
+        broker.pressure.set(bound, log_end);
         self.hurried |= self.log_holds || (bodies && held > bound);
-        broker.pressure.wake();
+        broker.pressure.wake(&broker.journal);
     }
 }
 

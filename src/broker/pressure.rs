@@ -6,11 +6,12 @@
 //! cannot be put away. When the keeper sees that waiting changes nothing, it lets go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use super::inbox::Inbox;
+use super::journal::Journal;
 use crate::message::chunk::bytes_held;
 
 /// What publishers wait for.
@@ -18,8 +19,8 @@ use crate::message::chunk::bytes_held;
 pub struct Pressure {
     /// Octets of bodies in memory beyond which they wait.
     bodies: AtomicU64,
-    /// They wait for the log to shrink.
-    log: AtomicBool,
+    /// Where the log's octets end up to which there is room; 0 while it has to shrink first.
+    log: AtomicU64,
     waiting: Mutex<Vec<Arc<Inbox>>>,
 }
 
@@ -27,7 +28,7 @@ impl Default for Pressure {
     fn default() -> Self {
         Self {
             bodies: AtomicU64::new(u64::MAX),
-            log: AtomicBool::new(false),
+            log: AtomicU64::new(u64::MAX),
             waiting: Mutex::default(),
         }
     }
@@ -36,8 +37,8 @@ impl Default for Pressure {
 impl Pressure {
     /// True while publishers wait; `inbox` is woken at one of the keeper's next looks.
     #[inline]
-    pub fn holds_up(&self, inbox: &Arc<Inbox>) -> bool {
-        if !self.is_on() {
+    pub fn holds_up(&self, journal: &Journal, inbox: &Arc<Inbox>) -> bool {
+        if !self.is_on(journal) {
             return false;
         }
         if inbox.begin_wait() {
@@ -47,20 +48,25 @@ impl Pressure {
     }
 
     #[inline]
-    fn is_on(&self) -> bool {
-        self.log.load(Ordering::Relaxed) || bytes_held() > self.bodies.load(Ordering::Relaxed)
+    fn is_on(&self, journal: &Journal) -> bool {
+        let log = self.log.load(Ordering::Relaxed);
+        bytes_held() > self.bodies.load(Ordering::Relaxed)
+            || log != u64::MAX && journal.log().is_some_and(|own| own.appended() >= log)
     }
 
-    /// From now on publishers wait while bodies take more than `bodies` octets; or while `log`.
-    pub(super) fn set(&self, bodies: u64, log: bool) {
+    /// From now on publishers wait while bodies take more than `bodies` octets, or when the log has
+    /// come to `log`, as [`Log::appended`] counts; `u64::MAX` of either for no bound.
+    ///
+    /// [`Log::appended`]: crate::store::log::Log::appended
+    pub(super) fn set(&self, bodies: u64, log: u64) {
         self.bodies.store(bodies, Ordering::Relaxed);
         self.log.store(log, Ordering::Relaxed);
     }
 
     /// Wakes those who waited for no more reason. One who comes to wait just now is woken at the
     /// next look.
-    pub(super) fn wake(&self) {
-        if self.is_on() {
+    pub(super) fn wake(&self, journal: &Journal) {
+        if self.is_on(journal) {
             return;
         }
         let waiting = std::mem::take(&mut *self.waiting.lock());
@@ -105,24 +111,27 @@ impl Hope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Chunk;
 
     #[test]
     fn publishers_wait_until_the_keeper_lets_go() {
         let pressure = Pressure::default();
+        let journal = Journal::default();
         let inbox = Arc::new(Inbox::default());
-        assert!(!pressure.holds_up(&inbox));
-        pressure.set(u64::MAX, true);
-        assert!(pressure.holds_up(&inbox));
-        assert!(pressure.holds_up(&inbox));
+        let _body = Chunk::new(vec![0; 64]);
+        assert!(!pressure.holds_up(&journal, &inbox));
+        pressure.set(0, u64::MAX);
+        assert!(pressure.holds_up(&journal, &inbox));
+        assert!(pressure.holds_up(&journal, &inbox));
         assert_eq!(pressure.waiting.lock().len(), 1);
-        pressure.wake();
+        pressure.wake(&journal);
         assert!(!inbox.is_ringing());
-        pressure.set(u64::MAX, false);
-        pressure.wake();
+        pressure.set(u64::MAX, u64::MAX);
+        pressure.wake(&journal);
         assert!(inbox.is_ringing());
-        assert!(!pressure.holds_up(&inbox));
-        pressure.set(u64::MAX, true);
-        assert!(pressure.holds_up(&inbox));
+        assert!(!pressure.holds_up(&journal, &inbox));
+        pressure.set(0, u64::MAX);
+        assert!(pressure.holds_up(&journal, &inbox));
         assert_eq!(pressure.waiting.lock().len(), 1);
     }
 

@@ -24,7 +24,9 @@ impl Session {
 
     /// True while the log, the memory or the disk needs time; the inbox is rung when it is over.
     fn is_held_up(&self) -> bool {
-        self.broker.journal.holds_up(&self.inbox) || self.broker.pressure.holds_up(&self.inbox)
+        let broker = &self.broker;
+        let journal = &broker.journal;
+        journal.holds_up(&self.inbox) || broker.pressure.holds_up(journal, &self.inbox)
     }
 
     /// True unless an alarm blocks this publisher.

@@ -214,6 +214,14 @@ impl Log {
         self.buffer.lock().next
     }
 
+    /// Octets appended since the log began, give or take what was left free at the ends of files: what
+    /// has come between two calls is meant.
+    pub fn appended(&self) -> u64 {
+        let end = self.durable_position();
+        let files = u64::from(end.file) * u64::from(self.options.segment_bytes);
+        files + u64::from(end.offset) + self.pending_bytes() as u64
+    }
+
     /// Everything below is synced.
     pub fn durable_position(&self) -> Position {
         Position::from_u64(self.durable_end.load(Ordering::Acquire))

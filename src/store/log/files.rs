@@ -12,8 +12,9 @@ use crate::message::StoredFile;
 use crate::store::StoreError;
 use crate::store::io::{Disk, DiskFile};
 
-/// Files kept to be used again; more would hold space that nobody needs.
-pub(super) const SPARES_MAX: usize = 2;
+/// Files kept to be used again; more would hold space that nobody needs. As many as a checkpoint
+/// frees at once: one that is missing is filled with zeros before it is used, and written twice.
+pub(super) const SPARES_MAX: usize = 3;
 
 /// A file of the log.
 #[derive(Clone)]
