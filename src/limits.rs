@@ -125,6 +125,19 @@ pub const MANAGEMENT_HEADER_TIMEOUT: std::time::Duration = std::time::Duration::
 /// Octets of a request's head, and of what is read of it at once.
 pub const MANAGEMENT_HEADER_BYTES: usize = 64 * 1024;
 
+/// Time in which the next part of a request's body has to come.
+pub const MANAGEMENT_BODY_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Octets of a body that brings a name and a password: who sends it has proved nothing yet.
+pub const LOGIN_BODY_BYTES: usize = 16 * 1024;
+
+/// Time in which such a body has to be there as a whole, however it trickles.
+pub const LOGIN_BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Octets of a body on the operator's socket, whatever the configuration grants to others: the
+/// definitions of a million queues take a fifth of it.
+pub const OPERATOR_BODY_BYTES: usize = 1 << 30;
+
 /// Publishers are held up while bodies take more than this many eighths of the memory limit and
 /// some of them are being put away: an allocator may hold twice as much, which is below the limit.
 pub const HOLD_EIGHTHS: u64 = 3;
@@ -139,6 +152,9 @@ pub const HOLD_PATIENCE: u32 = 50;
 /// Answers of the management API without an end (events, logs) at a time: a few for each person who
 /// looks at the pages.
 pub const MANAGEMENT_STREAMS: usize = 256;
+
+/// Those of one user among them: every page of a browser has one or two.
+pub const MANAGEMENT_STREAMS_OF_USER: usize = 32;
 
 /// Octets of the text of metrics that are made before they are sent: an answer about a hundred
 /// thousand objects takes no more memory than one about ten, but for the numbers themselves.

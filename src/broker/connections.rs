@@ -69,6 +69,24 @@ pub struct TlsFacts {
 }
 
 impl ConnectionHandle {
+    /// One that nobody serves.
+    #[cfg(test)]
+    pub(crate) fn unserved(id: u64, user: &str, vhost: &str) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            inbox: Arc::default(),
+            user: user.to_owned(),
+            vhost: vhost.to_owned(),
+            name: None,
+            client_properties: Table::default(),
+            peer: None,
+            heartbeat_ms: 0,
+            heard_at: AtomicU64::new(0),
+            traffic: Arc::default(),
+            facts: ConnectionFacts::default(),
+        })
+    }
+
     /// Its name, as RabbitMQ makes it: `peer:port -> host:port`.
     pub fn title(&self) -> String {
         let end = |address: Option<SocketAddr>| match address {

@@ -98,6 +98,12 @@ const PREDECLARED: &[(&str, ExchangeType, bool)] = &[
     ("amq.rabbitmq.trace", ExchangeType::Topic, true),
 ];
 
+/// The type of an exchange that every virtual host has.
+pub(super) fn predeclared_type(name: &str) -> Option<ExchangeType> {
+    let found = PREDECLARED.iter().find(|(known, ..)| *known == name);
+    found.map(|(_, kind, _)| *kind)
+}
+
 impl Vhost {
     /// A host with the predeclared exchanges and nothing else.
     pub(super) fn new(name: Name, description: Description, journal: Arc<Journal>) -> Arc<Self> {

@@ -35,6 +35,19 @@ enum Index {
     Random(Random),
 }
 
+/// What an exchange of `kind` would refuse of a binding.
+pub fn check_binding(
+    kind: ExchangeType,
+    routing_key: &[u8],
+    arguments: &Table,
+) -> Result<(), BindRefusal> {
+    match kind {
+        ExchangeType::Headers => headers::check(arguments).map(drop),
+        ExchangeType::ConsistentHash => weight_of(routing_key).map(drop),
+        _ => Ok(()),
+    }
+}
+
 impl Bindings {
     /// No bindings yet, for an exchange of `kind` declared with `arguments`, which
     /// [`super::check_arguments`] accepted.
@@ -97,11 +110,11 @@ impl Bindings {
 
     /// What [`Bindings::bind`] would refuse, without binding.
     pub fn check(&self, binding: &Binding) -> Result<(), BindRefusal> {
-        match &self.index {
-            Index::Headers(_) => headers::check(&binding.arguments).map(|_| ()),
-            Index::ConsistentHash(_) => weight_of(binding.routing_key.as_bytes()).map(|_| ()),
-            _ => Ok(()),
-        }
+        check_binding(
+            self.kind(),
+            binding.routing_key.as_bytes(),
+            &binding.arguments,
+        )
     }
 
     /// Removes a binding; false where there is none such.

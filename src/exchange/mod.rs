@@ -24,7 +24,7 @@ mod topic;
 mod model_tests;
 
 pub use binding::{Binding, BindingRef, Destination};
-pub use bindings::Bindings;
+pub use bindings::{Bindings, check_binding};
 pub use declare::{ArgumentRefusal, check_arguments};
 pub use input::{NoProperties, RouteInput, RouteProperties};
 pub use kind::{ExchangeType, unknown_type_text};

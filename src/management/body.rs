@@ -4,30 +4,44 @@
 //! empty object: every key of a queue has a default.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
+use tower_http::timeout::TimeoutError;
 
 use super::error::ApiError;
+use super::server::Peer;
 use super::state::SharedApi;
+use crate::limits;
 
-/// A body as it came, up to the configured size.
+/// A body as it came: up to the configured size, on the operator's socket up to its own limit.
 #[derive(Debug, Clone, Default)]
 pub struct RawBody(pub Bytes);
 
 impl FromRequest<SharedApi> for RawBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, api: &SharedApi) -> Result<Self, ApiError> {
-        // The limit of the size stands in the router.
+    async fn from_request(mut request: Request, api: &SharedApi) -> Result<Self, ApiError> {
+        // Everybody else's limit stands in the router.
+        let peer = request.extensions().get::<Peer>();
+        if peer.is_some_and(|peer| peer.operator) {
+            DefaultBodyLimit::max(limits::OPERATOR_BODY_BYTES).apply(&mut request);
+        }
         match Bytes::from_request(request, api).await {
             Ok(octets) => Ok(Self(octets)),
             Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(ApiError::too_large())
             }
+            Err(error) if is_late(&error) => Err(ApiError::late()),
             Err(_) => Err(ApiError::bad_request("the request body ended early")),
         }
     }
+}
+
+/// True where the next part of a body has not come in time.
+fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|error| error.is::<TimeoutError>())
 }
 
 /// A body that is a JSON object.

@@ -2,9 +2,13 @@
 //!
 //! The session cookie stays within its site, so such a page brings a name and a password along.
 
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use super::error::ApiError;
 use crate::config::ManagementSettings;
+
+/// How near the page is that a request comes from, as browsers tell.
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a request says of the page it comes from.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +31,32 @@ impl Asked {
     }
 }
 
+fn allows(origins: &[String], origin: &HeaderValue) -> bool {
+    let fits = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
+    origins.iter().any(fits)
+}
+
+/// Refuses a change that a page of another site asks for, with the password that the browser keeps
+/// for this one, unless `origins` let that page in. Browsers say where a request comes from; what
+/// does not is no browser, and brings its password itself.
+pub fn check_site(
+    method: &Method,
+    headers: &HeaderMap,
+    origins: &[String],
+) -> Result<(), ApiError> {
+    let Some(site) = headers.get(SITE).filter(|_| !method.is_safe()) else {
+        return Ok(());
+    };
+    let own = [b"same-origin".as_slice(), b"none"].contains(&site.as_bytes());
+    let origin = headers.get(header::ORIGIN);
+    if own || origin.is_some_and(|origin| allows(origins, origin)) {
+        return Ok(());
+    }
+    Err(ApiError::not_authorised(
+        "a page of another site may not change anything here",
+    ))
+}
+
 /// The configured origins.
 #[derive(Debug, Clone)]
 pub struct Cors {
@@ -44,8 +74,7 @@ impl Cors {
     }
 
     fn allows(&self, origin: &HeaderValue) -> bool {
-        let fits = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
-        self.origins.iter().any(fits)
+        allows(&self.origins, origin)
     }
 
     /// Adds what the page's browser looks for.
@@ -100,6 +129,32 @@ mod tests {
             let answer = answer(&[configured], origin, Method::GET);
             assert_eq!(answer[header::ACCESS_CONTROL_ALLOW_ORIGIN], origin);
             assert!(!answer.contains_key(header::ACCESS_CONTROL_MAX_AGE));
+        }
+    }
+
+    #[test]
+    fn changes_are_for_our_own_pages_and_those_let_in() {
+        let check = |method: Method, site: Option<&'static str>, origins: &[&str]| {
+            let mut headers = HeaderMap::new();
+            if let Some(site) = site {
+                headers.insert(SITE, HeaderValue::from_static(site));
+                let origin = HeaderValue::from_static("https://a.example");
+                headers.insert(header::ORIGIN, origin);
+            }
+            let origins: Vec<String> = origins.iter().map(|o| (*o).to_owned()).collect();
+            check_site(&method, &headers, &origins).is_ok()
+        };
+        assert!(check(Method::DELETE, None, &[]), "no browser");
+        for site in ["same-origin", "none"] {
+            assert!(check(Method::POST, Some(site), &[]), "{site}");
+        }
+        for site in ["cross-site", "same-site", "whatever"] {
+            for method in [Method::PUT, Method::POST, Method::DELETE] {
+                assert!(!check(method.clone(), Some(site), &[]), "{site}");
+                assert!(!check(method.clone(), Some(site), &["https://b.example"]));
+                assert!(check(method, Some(site), &["https://a.example"]));
+            }
+            assert!(check(Method::GET, Some(site), &[]), "{site}");
         }
     }
 

@@ -120,7 +120,16 @@ impl ApiError {
         Self::with(
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",
-            "the request body is larger than management.http.max_body_size",
+            "the request body is larger than it may be (management.http.max_body_size)",
+        )
+    }
+
+    /// A request whose body does not come.
+    pub fn late() -> Self {
+        Self::with(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "the request body did not come in time",
         )
     }
 

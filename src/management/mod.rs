@@ -23,8 +23,12 @@ pub mod segments;
 pub mod server;
 pub mod shape;
 pub mod state;
+pub mod streams;
 pub mod transport;
 pub mod ui;
+
+#[cfg(test)]
+mod tests;
 
 pub use auth::Caller;
 pub use error::ApiError;

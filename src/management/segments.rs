@@ -22,6 +22,20 @@ impl<T: DeserializeOwned + Send> FromRequestParts<SharedApi> for Segments<T> {
     }
 }
 
+/// Octets of a name: what a short string of AMQP holds, and what definitions are taken back with.
+const NAME_MAX: usize = 255;
+
+/// Refuses a name that is too long, in RabbitMQ's words for a queue's; `what` it is the name of.
+pub fn short(what: &str, name: &str) -> Result<(), ApiError> {
+    if name.len() <= NAME_MAX {
+        return Ok(());
+    }
+    let length = name.len();
+    Err(ApiError::bad_request(format!(
+        "{what} should be less than {NAME_MAX} bytes, actually was {length}\n"
+    )))
+}
+
 /// The name of an exchange as the broker knows it: the default exchange, whose name is empty,
 /// goes by `amq.default` in paths.
 pub fn exchange_name(segment: &str) -> &str {

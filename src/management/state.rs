@@ -3,16 +3,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use super::api::redrive::Works;
 use super::auth::{Damping, Sessions};
 use super::error::ApiError;
 use super::facts::NodeFacts;
 use super::operations::Operations;
+use super::streams::Streams;
 use crate::broker::Broker;
 use crate::config::Settings;
-use crate::limits;
 
 /// The API's state; axum's `State` holds it.
 pub type SharedApi = Arc<Api>;
@@ -36,7 +36,8 @@ pub struct Api {
     pub damping: Damping,
     /// Messages on their way from one queue to another.
     pub redrives: Works,
-    streams: Arc<Semaphore>,
+    /// Answers without an end.
+    pub streams: Streams,
     stopping: watch::Sender<bool>,
 }
 
@@ -53,7 +54,7 @@ impl Api {
             sessions: Sessions::new(Duration::from_secs(minutes * 60)),
             damping: Damping::default(),
             redrives: Works::default(),
-            streams: Arc::new(Semaphore::new(limits::MANAGEMENT_STREAMS)),
+            streams: Streams::default(),
             broker,
             settings,
             node,
@@ -69,12 +70,6 @@ impl Api {
         let configured = || self.settings.node.cluster_name.clone();
         let chosen = self.broker.cluster_name().or_else(configured);
         chosen.unwrap_or_else(|| self.node.name.clone())
-    }
-
-    /// A place for an answer that does not end, given back when it is dropped.
-    pub fn stream_place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let place = Arc::clone(&self.streams).try_acquire_owned();
-        place.map_err(|_| ApiError::unavailable("too many pages listen for events"))
     }
 
     /// Ends when every change of definitions so far outlives a crash; fails where the store does.

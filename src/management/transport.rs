@@ -2,6 +2,7 @@
 //! not have, headers, compression, a length instead of chunks.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,6 +12,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::timeout::TimeoutBody;
 
 use super::cors::{Asked, Cors};
 use super::error::ApiError;
@@ -18,6 +20,7 @@ use super::metrics;
 use super::router;
 use super::server::Peer;
 use super::state::{Api, SharedApi};
+use crate::limits;
 
 /// Answers below this many octets are not worth compressing.
 const COMPRESS_FROM: u16 = 300;
@@ -45,6 +48,8 @@ pub struct Transport {
     csp: HeaderValue,
     hsts: Option<HeaderValue>,
     cors: Cors,
+    /// Time in which the next part of a body has to come.
+    pub(super) body_idle: Duration,
 }
 
 impl Transport {
@@ -76,6 +81,7 @@ impl Transport {
                 .unwrap_or(HeaderValue::from_static(CSP)),
             hsts: management.hsts.as_ref().and_then(value),
             cors: Cors::new(management),
+            body_idle: limits::MANAGEMENT_BODY_IDLE,
             router,
             prefix,
             api,
@@ -93,7 +99,7 @@ impl Transport {
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(TimeoutBody::new(self.body_idle, body)));
         request.extensions_mut().insert(peer);
         let method = request.method().clone();
         // The operator's tool knows no prefix: it is for those who come through a proxy.

@@ -30,6 +30,13 @@ pub const ALL: &[Scenario] = &[
         policymaker,
     ),
     over_http(
+        "http.access.side_doors",
+        "what bounds a policymaker is an administrator's, as a parameter too",
+        "management 1.7",
+        side_doors,
+    )
+    .deviation("RabbitMQ guards these at their own endpoints and leaves the parameters open"),
+    over_http(
         "http.access.connections",
         "a plain user sees and closes its own connections, and no others",
         "management 1.7",
@@ -241,6 +248,33 @@ fn policymaker(ctx: &mut Ctx) -> Result {
         .put("/api/policies/%2F/p", policy)?
         .refused(401, "not_authorised", object)?;
     maker.delete(&path)?.expect(204).map(drop)
+}
+
+fn side_doors(ctx: &mut Ctx) -> Result {
+    let api = Api::new(ctx)?;
+    let maker = api.user(ctx, "maker", "policymaker", ".*")?;
+    let maker = api.http.as_user(&maker, "secret");
+    let policy = "{\"value\":{\"pattern\":\"^x\",\"definition\":{\"max-length\":1},\
+                  \"priority\":0,\"apply-to\":\"queues\"}}";
+    let limits = "{\"value\":{\"max-queues\":5}}";
+    for (component, name, value) in [
+        ("operator_policy", "o", policy),
+        ("vhost-limits", "limits", limits),
+    ] {
+        let path = format!("/api/parameters/{component}/{}/{name}", api.v);
+        if ctx.is_rabbit() {
+            maker.put(&path, value)?.expect(201)?;
+            maker.delete(&path)?.expect(204)?;
+            continue;
+        }
+        let refused =
+            |answer: Answer| answer.refused(401, "not_authorised", "Not administrator user");
+        refused(maker.put(&path, value)?)?;
+        api.http.put(&path, value)?.expect(201)?;
+        refused(maker.delete(&path)?)?;
+        api.http.delete(&path)?.expect(204)?;
+    }
+    Ok(())
 }
 
 fn connections(ctx: &mut Ctx) -> Result {

@@ -1,6 +1,6 @@
 //! Scenarios: what the management API has and RabbitMQ's does not.
 
-use super::http::{Api, missing};
+use super::http::{Api, LAG, missing};
 use crate::prelude::*;
 
 /// The scenarios of this area.
@@ -18,6 +18,14 @@ pub const ALL: &[Scenario] = &[
         "management 4.3",
         positions,
     )
+    .deviation("an extension: RabbitMQ has no such endpoint"),
+    Scenario::new(
+        "http.beyond.positions_kept",
+        "what was deleted by position stays deleted when the broker is killed after its answer",
+        "management 4.3",
+        positions_kept,
+    )
+    .seconds(90)
     .deviation("an extension: RabbitMQ has no such endpoint"),
     Scenario::new(
         "http.beyond.redrive",
@@ -58,13 +66,15 @@ pub const ALL: &[Scenario] = &[
 
 const JSON: &str = "application/json";
 
-/// On RabbitMQ there is nothing at this path of a queue called `q`.
+/// On RabbitMQ there is nothing at this path of a queue called `q`; what no resource has is looked
+/// for among its pages, which know GET alone.
 fn absent(api: &Api, verb: &str, path: &str) -> Result {
     api.queue("q")?;
     let request = Request::new(verb, path)
         .header("content-type", JSON)
         .body("{}");
-    api.http.send(&request)?.expect(404).map(drop)
+    let status = if verb == "GET" { 404 } else { 405 };
+    api.http.send(&request)?.expect(status).map(drop)
 }
 
 fn peek(ctx: &mut Ctx) -> Result {
@@ -123,6 +133,32 @@ fn positions(ctx: &mut Ctx) -> Result {
     api.http
         .post(&api.path("queues", "q/messages/delete"), "{}")?
         .refused(400, "bad_request", "[{key_missing,positions}]")
+}
+
+fn positions_kept(ctx: &mut Ctx) -> Result {
+    if ctx.is_rabbit() {
+        let api = Api::new(ctx)?;
+        return absent(&api, "POST", &api.path("queues", "q/messages/delete"));
+    }
+    ctx.http()?;
+    let mut broker = ctx.private_own("", "")?;
+    let http = broker.http()?;
+    let path = "/api/queues/%2F/q";
+    http.put(path, "{\"durable\":true}")?.expect(201)?;
+    let message = "{\"properties\":{\"delivery_mode\":2},\"routing_key\":\"q\",\
+                   \"payload\":\"m\",\"payload_encoding\":\"string\"}";
+    for _ in 0..3 {
+        let exchange = "/api/exchanges/%2F/amq.default/publish";
+        http.post(exchange, message)?.expect(200)?;
+    }
+    let delete = format!("{path}/messages/delete");
+    http.post(&delete, "{\"positions\":[0,2]}")?.expect(200)?;
+    broker.kill();
+    broker.wait_exit(LAG)?;
+    ctx.start_again(&mut broker)?;
+    let told = broker.http()?.json(&format!("{path}/peek"))?;
+    check_eq!(told["total"].int(), Some(1), "{told}");
+    Ok(())
 }
 
 fn redrive(ctx: &mut Ctx) -> Result {

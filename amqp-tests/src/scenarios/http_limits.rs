@@ -319,7 +319,7 @@ fn listed_name(api: &Api, user: &str) -> Result<String> {
 fn connection_closed(ctx: &mut Ctx) -> Result {
     let api = Api::new(ctx)?;
     let user = api.user(ctx, "u", "", ".*")?;
-    for reason in [Some("maintenance tonight"), None] {
+    for reason in [Some("maintenance tonight"), Some("Wartung für heute"), None] {
         let conn = Conn::open(&api.url(&user))?;
         let name = listed_name(&api, &user)?;
         check_eq!(

@@ -84,6 +84,13 @@ impl Reply {
     }
 }
 
+/// A text as a header holds it: its octets, with spaces for what would end a line.
+fn in_header(text: &str) -> Vec<u8> {
+    let control = |octet: u8| octet.is_ascii_control();
+    let octets = text.bytes();
+    octets.map(|o| if control(o) { b' ' } else { o }).collect()
+}
+
 /// The way to a broker.
 #[derive(Debug)]
 pub struct Client {
@@ -171,7 +178,7 @@ impl Client {
             .header("host", "localhost")
             .header("content-type", "application/json");
         if let Some(reason) = reason {
-            request = request.header("x-reason", reason);
+            request = request.header("x-reason", in_header(reason));
         }
         let request = request
             .body(Full::new(Bytes::from(body)))
@@ -231,6 +238,12 @@ mod tests {
             path(&["queues", "/", "a b/ä"]),
             "/api/queues/%2F/a%20b%2F%C3%A4"
         );
+    }
+
+    #[test]
+    fn any_reason_fits_a_header() {
+        let value = hyper::header::HeaderValue::try_from(in_header("für\r\nx: y\u{7f}\0"));
+        assert_eq!(value.unwrap().as_bytes(), "für  x: y  ".as_bytes());
     }
 
     #[test]

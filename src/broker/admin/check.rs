@@ -5,13 +5,16 @@ use std::collections::{HashMap, HashSet};
 use super::error::AdminError;
 use super::import::ImportFailure;
 use super::parameters::{Parameter, check_global, check_parameter};
+use crate::amqp::AmqpError;
 use crate::broker::core::Broker;
 use crate::broker::declare_exchange::exchange_type;
+use crate::broker::declare_queue::{QuorumAsked, check_quorum};
 use crate::broker::shared_queue::queue_subject;
-use crate::definitions::import::{DestinationKind, ImportedDefinitions};
-use crate::exchange::check_arguments;
+use crate::broker::vhost::{predeclared_type, queue_kind};
+use crate::definitions::import::{DestinationKind, ImportedBinding, ImportedDefinitions};
+use crate::exchange::{ExchangeType, check_arguments, check_binding};
 use crate::ids::Name;
-use crate::queue::QueueArguments;
+use crate::queue::{QueueArguments, QueueKind};
 
 /// Names by virtual host.
 type Names<'a> = HashSet<(&'a str, &'a str)>;
@@ -21,9 +24,12 @@ struct Plan<'a> {
     broker: &'a Broker,
     definitions: &'a ImportedDefinitions,
     vhosts: HashSet<&'a str>,
+    /// The types that hosts are given for queues declared without one.
+    default_kinds: HashMap<&'a str, QueueKind>,
     users: HashSet<&'a str>,
     queues: Names<'a>,
-    exchanges: Names<'a>,
+    /// With the name of the type; of two exchanges with one name the first is declared.
+    exchanges: HashMap<(&'a str, &'a str), &'a str>,
 }
 
 impl Broker {
@@ -34,17 +40,22 @@ impl Broker {
         definitions: &ImportedDefinitions,
     ) -> Result<Vec<String>, ImportFailure> {
         let queues = definitions.queues.iter();
-        let exchanges = definitions.exchanges.iter();
+        let kinds = definitions.vhosts.iter().filter_map(|vhost| {
+            let kind = queue_kind(vhost.default_queue_type.as_deref()?)?;
+            Some((vhost.name.as_str(), kind))
+        });
+        let exchanges = definitions.exchanges.iter().rev();
         let plan = Plan {
             broker: self,
             definitions,
             vhosts: definitions.vhosts.iter().map(|v| v.name.as_str()).collect(),
+            default_kinds: kinds.collect(),
             users: definitions.users.iter().map(|u| u.name.as_str()).collect(),
             queues: queues
                 .map(|q| (q.vhost.as_str(), q.name.as_str()))
                 .collect(),
             exchanges: exchanges
-                .map(|x| (x.vhost.as_str(), x.name.as_str()))
+                .map(|x| ((x.vhost.as_str(), x.name.as_str()), x.kind.as_str()))
                 .collect(),
         };
         plan.check_access()?;
@@ -52,7 +63,7 @@ impl Broker {
         plan.check_exchanges()?;
         plan.check_queues()?;
         plan.check_queue_limits()?;
-        plan.find_loose_bindings()
+        plan.check_bindings()
     }
 }
 
@@ -132,17 +143,35 @@ impl Plan<'_> {
         Ok(())
     }
 
+    /// The type of a queue without one, once the file's hosts are as it says.
+    fn default_kind(&self, vhost: &str) -> QueueKind {
+        let chosen = self.default_kinds.get(vhost).copied();
+        chosen.unwrap_or_else(|| match self.broker.vhost(vhost.as_bytes()) {
+            Some(host) => host.default_kind(),
+            None => self.broker.options.default_kind,
+        })
+    }
+
     fn check_queues(&self) -> Result<(), ImportFailure> {
         for row in &self.definitions.queues {
             let subject = queue_subject(row.name.as_bytes(), &Name::from(row.vhost.as_str()));
             self.check_vhost(&subject, &row.vhost)?;
+            let refused = |error: AmqpError| ImportFailure::refused(subject.as_str(), error.text);
+            let kind = self.default_kind(&row.vhost);
+            let settings =
+                QueueArguments::parse(&row.arguments, &subject, kind).map_err(refused)?;
             let host = self.broker.vhost(row.vhost.as_bytes());
-            let kind = match host {
-                Some(host) => host.default_kind(),
-                None => self.broker.options.default_kind,
-            };
-            QueueArguments::parse(&row.arguments, &subject, kind)
-                .map_err(|error| ImportFailure::refused(&*subject, error.text))?;
+            let there = host.is_some_and(|host| host.queue(row.name.as_bytes()).is_some());
+            // What is there stays as it is.
+            if settings.kind == QueueKind::Quorum && !there {
+                let asked = QuorumAsked {
+                    durable: row.durable,
+                    exclusive: false,
+                    auto_delete: row.auto_delete,
+                    nameless: false,
+                };
+                check_quorum(&subject, &asked).map_err(refused)?;
+            }
         }
         Ok(())
     }
@@ -175,9 +204,34 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// RabbitMQ exports bindings of exclusive queues without these queues, and leaves such bindings out
-    /// when it takes the file back.
-    fn find_loose_bindings(&self) -> Result<Vec<String>, ImportFailure> {
+    /// The type of an exchange, once the file's are declared: what is there stays as it is.
+    fn exchange_type(&self, vhost: &str, name: &str) -> Option<ExchangeType> {
+        if let Some(host) = self.broker.vhost(vhost.as_bytes())
+            && let Some(exchange) = host.exchange(name.as_bytes())
+        {
+            return Some(exchange.kind);
+        }
+        predeclared_type(name).or_else(|| {
+            let kind = self.exchanges.get(&(vhost, name))?;
+            ExchangeType::from_name(kind.as_bytes())
+        })
+    }
+
+    fn leads_somewhere(&self, row: &ImportedBinding) -> bool {
+        let (vhost, name) = (row.vhost.as_str(), row.destination.as_str());
+        match row.destination_kind {
+            DestinationKind::Exchange => self.exchange_type(vhost, name).is_some(),
+            DestinationKind::Queue => {
+                let host = self.broker.vhost(vhost.as_bytes());
+                self.queues.contains(&(vhost, name))
+                    || host.is_some_and(|host| host.queue(name.as_bytes()).is_some())
+            }
+        }
+    }
+
+    /// What an exchange would refuse, and which bindings are left out: RabbitMQ exports those of
+    /// exclusive queues without these queues, and leaves them out when it takes the file back.
+    fn check_bindings(&self) -> Result<Vec<String>, ImportFailure> {
         let mut loose = Vec::new();
         for row in &self.definitions.bindings {
             let object = format!(
@@ -185,26 +239,17 @@ impl Plan<'_> {
                 row.source, row.destination, row.vhost
             );
             self.check_vhost(&object, &row.vhost)?;
-            let host = self.broker.vhost(row.vhost.as_bytes());
-            let exchange = |name: &str| {
-                let known = |host: &std::sync::Arc<crate::broker::Vhost>| {
-                    host.exchange(name.as_bytes()).is_some()
-                };
-                self.exchanges.contains(&(row.vhost.as_str(), name))
-                    || name.starts_with("amq.")
-                    || host.as_ref().is_some_and(known)
-            };
-            let there = match row.destination_kind {
-                DestinationKind::Exchange => exchange(&row.destination),
-                DestinationKind::Queue => {
-                    let key = (row.vhost.as_str(), row.destination.as_str());
-                    let name = row.destination.as_bytes();
-                    self.queues.contains(&key)
-                        || host.as_ref().is_some_and(|host| host.queue(name).is_some())
+            // Every queue is bound to the default exchange as it is.
+            if row.source.is_empty() {
+                continue;
+            }
+            match self.exchange_type(&row.vhost, &row.source) {
+                Some(kind) if self.leads_somewhere(row) => {
+                    check_binding(kind, row.routing_key.as_bytes(), &row.arguments).map_err(
+                        |refusal| ImportFailure::refused(object.as_str(), refusal.to_string()),
+                    )?;
                 }
-            };
-            if !row.source.is_empty() && (!there || !exchange(&row.source)) {
-                loose.push(format!("{object} left out: not both of its ends exist"));
+                _ => loose.push(format!("{object} left out: not both of its ends exist")),
             }
         }
         Ok(loose)

@@ -130,17 +130,15 @@ impl Broker {
         name: &str,
         limit: &Value,
     ) -> Result<(), AdminError> {
+        let _one_at_a_time = self.vhost_change.lock();
         let mut value = self.limits_of(vhost)?;
         value.insert(name.to_owned(), limit.clone());
-        self.admin_set_vhost_limits(vhost, value)
+        self.put_limits_of(vhost, value)
     }
 
-    /// Replaces the limits of a host.
-    pub fn admin_set_vhost_limits(
-        &self,
-        vhost: &str,
-        value: Map<String, Value>,
-    ) -> Result<(), AdminError> {
+    /// Replaces the limits of a host. The caller holds the lock of changes, and has held it since it
+    /// read what was there.
+    fn put_limits_of(&self, vhost: &str, value: Map<String, Value>) -> Result<(), AdminError> {
         let (component, name) = VHOST_LIMITS;
         let parameter = Parameter {
             vhost: vhost.to_owned(),
@@ -148,7 +146,7 @@ impl Broker {
             name: name.to_owned(),
             value: Value::Object(value),
         };
-        self.admin_put_parameter(parameter).map(drop)
+        self.put_parameter(parameter).map(drop)
     }
 
     /// Clears one limit of a host, or all; succeeds when there is none.
@@ -157,16 +155,17 @@ impl Broker {
         vhost: &str,
         limit: Option<&str>,
     ) -> Result<(), AdminError> {
+        let _one_at_a_time = self.vhost_change.lock();
         let mut value = self.limits_of(vhost)?;
         match limit {
             Some(limit) => drop(value.remove(limit)),
             None => value.clear(),
         }
         if !value.is_empty() {
-            return self.admin_set_vhost_limits(vhost, value);
+            return self.put_limits_of(vhost, value);
         }
         let (component, name) = VHOST_LIMITS;
-        match self.admin_delete_parameter(component, vhost, name) {
+        match self.delete_parameter(component, vhost, name) {
             Err(AdminError::NotFound) => Ok(()),
             outcome => outcome,
         }

@@ -26,7 +26,10 @@ pub use export::{Scope, Writer, arguments_json};
 pub use firehose::{Tap, Told};
 pub use import::{ImportFailure, Progress};
 pub use limits::VhostLimits;
-pub use parameters::{GLOBAL_CLUSTER_ID, GLOBAL_CLUSTER_NAME, Parameter};
+pub use parameters::{
+    COMPONENTS_OF_ADMINISTRATORS, GLOBAL_CLUSTER_ID, GLOBAL_CLUSTER_NAME,
+    GLOBALS_OF_ADMINISTRATORS, Parameter,
+};
 pub use password::hash_password;
 pub use permissions::{PermissionView, TopicPermissionView};
 pub use policies::PolicyView;

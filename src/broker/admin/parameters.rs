@@ -23,6 +23,12 @@ pub const GLOBAL_CLUSTER_NAME: &str = "cluster_name";
 /// The parameter of the broker that tells it from all others.
 pub const GLOBAL_CLUSTER_ID: &str = "internal_cluster_id";
 
+/// The components of hosts' parameters that are an administrator's: they bound what policymakers do.
+/// RabbitMQ keeps them to administrators at their own endpoints only.
+pub const COMPONENTS_OF_ADMINISTRATORS: [&str; 2] = [OPERATOR_POLICY, VHOST_LIMITS.0];
+/// The parameters of the broker that are an administrator's: whom clients believe to talk to.
+pub const GLOBALS_OF_ADMINISTRATORS: [&str; 2] = [GLOBAL_CLUSTER_NAME, GLOBAL_CLUSTER_ID];
+
 /// Components of what does not run here. Their parameters are kept for those who do run it.
 const KEPT: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
 
@@ -161,6 +167,11 @@ impl Broker {
             return self.put_policy(true, &parameter.vhost, policy);
         }
         let _hosts_stay = self.vhost_change.lock();
+        self.put_parameter(parameter)
+    }
+
+    /// Sets a parameter that is no operator policy; the caller holds the lock of changes.
+    pub(super) fn put_parameter(&self, parameter: Parameter) -> Result<Created, AdminError> {
         let vhost = self.admin_vhost(&parameter.vhost)?;
         check_parameter(&parameter)?;
         warn_idle(&parameter);
@@ -188,6 +199,16 @@ impl Broker {
             return self.admin_delete_policy(true, vhost, name);
         }
         let _hosts_stay = self.vhost_change.lock();
+        self.delete_parameter(component, vhost, name)
+    }
+
+    /// Clears one that is no operator policy; the caller holds the lock of changes.
+    pub(super) fn delete_parameter(
+        &self,
+        component: &str,
+        vhost: &str,
+        name: &str,
+    ) -> Result<(), AdminError> {
         let mut parameters = self.parameters.lock();
         let key = (vhost.to_owned(), component.to_owned(), name.to_owned());
         if parameters.of_vhosts.remove(&key).is_none() {

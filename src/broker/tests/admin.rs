@@ -5,13 +5,12 @@ use serde_json::{Value as Json, json};
 use super::stage::{Stage, table};
 use crate::auth::Access;
 use crate::broker::admin::{AdminError, Created, NewPassword, Parameter, VhostChange, VhostView};
-use crate::broker::connections::{ConnectionFacts, ConnectionHandle, ConnectionLimits, Full};
-use crate::broker::inbox::{Event, Inbox, Mail};
+use crate::broker::connections::{ConnectionHandle, ConnectionLimits, Full};
+use crate::broker::inbox::{Event, Mail};
 use crate::broker::shared_queue::QueueSpec;
 use crate::ids::Name;
 use crate::queue::QueueArguments;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 fn spec(name: &str) -> QueueSpec {
     QueueSpec {
@@ -25,19 +24,7 @@ fn spec(name: &str) -> QueueSpec {
 }
 
 fn connection(stage: &Stage, user: &str, vhost: &str) -> Arc<ConnectionHandle> {
-    Arc::new(ConnectionHandle {
-        id: stage.broker.next_id(),
-        inbox: Arc::<Inbox>::default(),
-        user: user.to_owned(),
-        vhost: vhost.to_owned(),
-        name: None,
-        client_properties: table(&[]),
-        peer: None,
-        heartbeat_ms: 0,
-        heard_at: AtomicU64::new(0),
-        traffic: Arc::default(),
-        facts: ConnectionFacts::default(),
-    })
+    ConnectionHandle::unserved(stage.broker.next_id(), user, vhost)
 }
 
 /// The texts with which a connection was told to close.

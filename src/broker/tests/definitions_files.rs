@@ -97,6 +97,20 @@ fn one_fault_anywhere_and_nothing_is_done() {
         file
     };
     let queue = |vhost: &str, arguments: Json| json!({"vhost": vhost, "name": "bad", "durable": true, "arguments": arguments});
+    let mut fleeting = queue("v", json!({"x-queue-type": "quorum"}));
+    fleeting["auto_delete"] = json!(true);
+    let mut transient = queue("v", json!({}));
+    transient["durable"] = json!(false);
+    let mut hashed = with(
+        "exchanges",
+        json!({"vhost": "v", "name": "h", "type": "x-consistent-hash", "durable": true}),
+    );
+    let bound = |source: &str, key: &str, arguments: Json| {
+        json!({"vhost": "v", "source": source, "destination": "q1", "destination_type": "queue",
+               "routing_key": key, "arguments": arguments})
+    };
+    let bindings = hashed["bindings"].as_array_mut().unwrap();
+    bindings.push(bound("h", "abc", json!({})));
     let cases = [
         (
             with("queues", queue("v", json!({"x-max-length": "a"}))),
@@ -135,6 +149,33 @@ fn one_fault_anywhere_and_nothing_is_done() {
             ),
             "policies[1]: Validation failed  pattern should be regular expression but is invalid: \
              {\"missing )\",1}",
+        ),
+        (
+            with("queues", fleeting),
+            "queue 'bad' in vhost 'v': invalid property 'auto-delete' for queue 'bad' in vhost 'v'",
+        ),
+        // The file gives its host a default type, and what goes for that type goes for the queue.
+        (
+            with("queues", transient),
+            "queue 'bad' in vhost 'v': invalid property 'non-durable' for queue 'bad' in vhost 'v'",
+        ),
+        (
+            with("queues", queue("v", json!({"x-max-priority": 5}))),
+            "queue 'bad' in vhost 'v': invalid arg 'x-max-priority' for queue 'bad' in vhost 'v' \
+             of queue type rabbit_quorum_queue",
+        ),
+        (
+            hashed,
+            "binding from 'h' to 'q1' in vhost 'v': The binding key must be an integer: \
+             <<\"abc\">>",
+        ),
+        (
+            with(
+                "bindings",
+                bound("amq.match", "", json!({"x-match": "some"})),
+            ),
+            "binding from 'amq.match' to 'q1' in vhost 'v': Invalid x-match field value \
+             <<\"some\">>; expected all, any, all-with-x, or any-with-x",
         ),
     ];
     let stage = Stage::new();

@@ -19,7 +19,7 @@ use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::rows::BindingRow;
 use crate::management::rows::binding::{properties_key, quoted};
-use crate::management::segments::{Segments, exchange_name};
+use crate::management::segments::{Segments, exchange_name, short};
 use crate::management::shape::{Answer, aside, tables};
 use crate::management::state::{Api, SharedApi};
 
@@ -214,9 +214,11 @@ async fn bind(
     body: Body,
 ) -> Result<(StatusCode, [(HeaderName, String); 1]), ApiError> {
     let vhost = caller.put_vhost(&api.broker, &ends.vhost)?;
+    let routing_key = body.text("routing_key")?.unwrap_or_default();
+    short("routing_key", routing_key)?;
     let binding = Binding {
         destination: ends.destination()?,
-        routing_key: Name::from(body.text("routing_key")?.unwrap_or_default()),
+        routing_key: Name::from(routing_key),
         arguments: tables::of_body(&body)?,
     };
     permit(&api, &caller, &vhost, ends.source(), &binding)?;

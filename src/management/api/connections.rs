@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::management::state::{Api, SharedApi};
 /// Why a connection is closed where the request does not say.
 const REASON: &str = "Closed via management plugin";
 
-/// Characters of a reason that the client is told; more does not fit its close method.
+/// Octets of a reason that the client is told; more does not fit its close method.
 const REASON_MAX: usize = 128;
 
 /// The routes.
@@ -115,9 +115,13 @@ async fn one(
 
 /// What a client is told when its connection is closed for it.
 fn reason(headers: &HeaderMap) -> String {
-    let asked = headers.get("x-reason").and_then(|text| text.to_str().ok());
-    let reason = asked.filter(|text| !text.is_empty()).unwrap_or(REASON);
-    reason.chars().take(REASON_MAX).collect()
+    let asked = headers.get("x-reason").map(HeaderValue::as_bytes);
+    let Some(asked) = asked.filter(|octets| !octets.is_empty()) else {
+        return REASON.to_owned();
+    };
+    let mut reason = String::from_utf8_lossy(asked).into_owned();
+    reason.truncate(reason.floor_char_boundary(REASON_MAX));
+    reason
 }
 
 fn close_all(handles: &[Arc<ConnectionHandle>], caller: &Caller, reason: &str) {
@@ -207,6 +211,11 @@ mod tests {
         assert_eq!(reason(&headers), "because");
         headers.insert("x-reason", "x".repeat(500).parse().unwrap());
         assert_eq!(reason(&headers).len(), REASON_MAX);
+        let octets = |text: &str| HeaderValue::from_bytes(text.as_bytes()).unwrap();
+        headers.insert("x-reason", octets("Wartung für Gerät"));
+        assert_eq!(reason(&headers), "Wartung für Gerät");
+        headers.insert("x-reason", octets(&format!("x{}", "ü".repeat(100))));
+        assert_eq!(reason(&headers), format!("x{}", "ü".repeat(63)));
         headers.insert("x-reason", "".parse().unwrap());
         assert_eq!(reason(&headers), REASON);
     }

@@ -23,7 +23,7 @@ use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::query::Params;
 use crate::management::rows::{BindingRow, ExchangeRow};
-use crate::management::segments::{Segments, exchange_name};
+use crate::management::segments::{Segments, exchange_name, short};
 use crate::management::shape::{Answer, Ranges, aside, tables};
 use crate::management::state::{Api, SharedApi};
 
@@ -150,6 +150,7 @@ async fn declare(
     let name = changeable(&segment)?;
     let permit = |access, name: &str| caller.permit(&api.broker, &host, access, name);
     permit(Access::Configure, name)?;
+    short("exchange", name)?;
     let existing = vhost.exchange(name.as_bytes());
     if existing.is_none() && name.starts_with("amq.") {
         return Err(ApiError::access_refused());

@@ -1,16 +1,20 @@
 //! Logins of the pages: `POST /api/session` (or RabbitMQ's `/api/login`) opens a session and sets
 //! its cookie, `DELETE /api/session` ends it. `GET /api/auth` tells a page how to log in.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 
 use crate::auth::{Credentials, Proof};
+use crate::limits;
 use crate::management::auth::{Caller, Sessions, session_token};
 use crate::management::body::{Body, RawBody};
+use crate::management::cors::check_site;
 use crate::management::error::ApiError;
 use crate::management::query::Params;
 use crate::management::server::Peer;
@@ -22,6 +26,7 @@ pub fn routes() -> Router<SharedApi> {
         .route("/api/auth", get(how))
         .route("/api/login", post(log_in))
         .route("/api/session", post(log_in).delete(log_out))
+        .layer(DefaultBodyLimit::max(limits::LOGIN_BODY_BYTES))
 }
 
 /// Asked before a login, by pages that would offer OAuth.
@@ -52,12 +57,25 @@ fn credentials(headers: &HeaderMap, octets: &[u8]) -> Result<Credentials, ApiErr
     })
 }
 
+/// The body of somebody who has not logged in: all of it within `limit`.
+async fn body_within(
+    limit: Duration,
+    request: Request,
+    api: &SharedApi,
+) -> Result<RawBody, ApiError> {
+    let body = tokio::time::timeout(limit, RawBody::from_request(request, api)).await;
+    body.unwrap_or_else(|_| Err(ApiError::late()))
+}
+
 async fn log_in(
     State(api): State<SharedApi>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    RawBody(octets): RawBody,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    let origins = &api.settings.management.cors_origins;
+    check_site(&Method::POST, &headers, origins)?;
+    let RawBody(octets) = body_within(limits::LOGIN_BODY_TIMEOUT, request, &api).await?;
     let credentials = credentials(&headers, &octets)?;
     let caller = Caller::log_in(&api, &credentials, &peer)
         .await
@@ -91,4 +109,26 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body as Stream, Bytes};
+    use futures::stream::unfold;
+
+    use super::*;
+    use crate::management::tests::Stage;
+
+    #[tokio::test]
+    async fn a_body_that_trickles_for_ever_is_given_up() {
+        let stage = Stage::new();
+        let drops = unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), ()))
+        });
+        let request = Request::new(Stream::from_stream(drops));
+        let limit = Duration::from_millis(20);
+        let refused = body_within(limit, request, &stage.api).await.unwrap_err();
+        assert_eq!(refused, ApiError::late());
+    }
 }

@@ -1,16 +1,13 @@
 //! `GET /api/logs`: the log as it is written, as server-sent events: plain HTTP that a browser takes up
 //! again by itself, with the number of the last line it has seen.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event, KeepAlive};
-use axum::response::{IntoResponse, Response, Sse};
+use axum::response::Response;
+use axum::response::sse::Event;
 use axum::routing::get;
-use futures::{Stream, StreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -19,9 +16,7 @@ use crate::logs::{Record, Tail};
 use crate::management::auth::Caller;
 use crate::management::error::ApiError;
 use crate::management::state::SharedApi;
-
-/// A stream ends after this; the page comes back with its login, which may have ended meanwhile.
-const LASTS: Duration = Duration::from_secs(10 * 60);
+use crate::management::streams;
 
 /// Lines that a new reader gets of what was before.
 const LINES_BEFORE: u64 = 200;
@@ -29,18 +24,6 @@ const LINES_BEFORE: u64 = 200;
 /// The routes.
 pub fn routes() -> Router<SharedApi> {
     Router::new().route("/api/logs", get(log_lines))
-}
-
-/// A stream that ends with the node, or when its time is up.
-fn answer(api: SharedApi, events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    let end = async move {
-        // Which of the two it was makes no difference.
-        let _ = tokio::time::timeout(LASTS, api.stopped()).await;
-    };
-    let events = events.take_until(Box::pin(end)).map(Ok::<_, Infallible>);
-    Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response()
 }
 
 /// The log: what was last written, then each line as it is. Administrators only, since it names
@@ -54,13 +37,18 @@ async fn log_lines(
     let logs = api.broker.logs().cloned().ok_or_else(ApiError::not_found)?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let from = first(logs.tail(), seen.and_then(|id| id.parse().ok()));
-    let lines = stream::unfold((from, logs), move |(from, logs)| async move {
+    let place = api.streams.place(&caller)?;
+    let reader = (SharedApi::clone(&api), caller);
+    let lines = stream::unfold((from, logs, reader), |(from, logs, reader)| async move {
         logs.tail().grown_beyond(from).await;
+        // Who is no administrator any more hears no more.
+        let caller = reader.1.again(&reader.0)?;
+        caller.require_administrator().ok()?;
         let since = logs.tail().since(from);
         let events = numbered(&since.entries, since.last);
-        Some((stream::iter(events), (since.last, logs)))
+        Some((stream::iter(events), (since.last, logs, reader)))
     });
-    Ok(answer(SharedApi::clone(&api), lines.flatten()))
+    Ok(streams::answer(api, place, lines.flatten()))
 }
 
 /// The number after which lines are told: the reader's last, unless that is from another life.

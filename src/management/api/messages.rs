@@ -20,7 +20,7 @@ use crate::exchange::ExchangeType;
 use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
-use crate::management::segments::{Segments, exchange_name};
+use crate::management::segments::{Segments, exchange_name, short as short_name};
 use crate::management::shape::tables::{Arguments, from_json};
 use crate::management::shape::{Answer, aside};
 use crate::management::state::{Api, SharedApi};
@@ -198,9 +198,7 @@ async fn publish(
     };
     caller.permit(&api.broker, &host, Access::Write, name)?;
     let routing_key = body.text("routing_key")?.unwrap_or_default();
-    if routing_key.len() > 255 {
-        return Err(ApiError::bad_request("the routing key is too long"));
-    }
+    short_name("routing_key", routing_key)?;
     let topic = exchange.is_some_and(|exchange| exchange.kind == ExchangeType::Topic);
     if topic && !caller.operator {
         let tables = api.broker.users.tables();

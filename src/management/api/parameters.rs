@@ -7,13 +7,15 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::broker::admin::{GLOBAL_CLUSTER_NAME, Parameter};
+use crate::broker::admin::{
+    COMPONENTS_OF_ADMINISTRATORS, GLOBAL_CLUSTER_NAME, GLOBALS_OF_ADMINISTRATORS, Parameter,
+};
 use crate::management::answer;
 use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
-use crate::management::segments::Segments;
+use crate::management::segments::{Segments, short};
 use crate::management::state::{Api, SharedApi};
 
 /// The routes.
@@ -101,9 +103,18 @@ async fn one(
     Ok(Json(listing.columns.apply(item(&found))))
 }
 
+/// What another endpoint keeps to administrators is theirs here too.
+fn require_rank(caller: &Caller, name: &str, of_administrators: &[&str]) -> Result<(), ApiError> {
+    if of_administrators.contains(&name) {
+        caller.require_administrator()
+    } else {
+        caller.require_policymaker()
+    }
+}
+
 /// For changes: RabbitMQ has another word for a virtual host that is not there.
-fn may_change(api: &Api, caller: &Caller, vhost: &str) -> Result<(), ApiError> {
-    caller.require_policymaker()?;
+fn may_change(api: &Api, caller: &Caller, component: &str, vhost: &str) -> Result<(), ApiError> {
+    require_rank(caller, component, &COMPONENTS_OF_ADMINISTRATORS)?;
     if api.broker.vhost(vhost.as_bytes()).is_none() {
         return Err(ApiError::missing("vhost_not_found"));
     }
@@ -116,7 +127,8 @@ async fn replace(
     Segments((component, vhost, name)): Segments<(String, String, String)>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    may_change(&api, &caller, &vhost)?;
+    may_change(&api, &caller, &component, &vhost)?;
+    short("parameter", &name)?;
     body.require(&["value"])?;
     let parameter = Parameter {
         vhost,
@@ -135,6 +147,7 @@ async fn remove(
     caller: Caller,
     Segments((component, vhost, name)): Segments<(String, String, String)>,
 ) -> Result<StatusCode, ApiError> {
+    require_rank(&caller, &component, &COMPONENTS_OF_ADMINISTRATORS)?;
     caller.policymaker_in(&api.broker, &vhost)?;
     let shared = SharedApi::clone(&api);
     let delete = move || {
@@ -178,7 +191,8 @@ async fn replace_global(
     Segments(name): Segments<String>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_policymaker()?;
+    require_rank(&caller, &name, &GLOBALS_OF_ADMINISTRATORS)?;
+    short("parameter", &name)?;
     body.require(&["value"])?;
     let value = body.get("value").cloned().unwrap_or_default();
     let created = api.broker.admin_put_global_parameter(&name, value)?;
@@ -190,7 +204,7 @@ async fn remove_global(
     caller: Caller,
     Segments(name): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_policymaker()?;
+    require_rank(&caller, &name, &GLOBALS_OF_ADMINISTRATORS)?;
     api.broker.admin_delete_global_parameter(&name)?;
     answer::done(&api.broker).await
 }

@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::messages::{shown_payload, shown_properties};
+use super::queues::check_exclusive;
 use crate::amqp::hot::split_route;
 use crate::auth::Access;
 use crate::broker::browse::Peeked;
@@ -50,7 +51,7 @@ pub fn routes() -> Router<SharedApi> {
         )
 }
 
-/// A queue whose messages the caller may read.
+/// A queue that the caller may read.
 pub(super) fn readable(
     api: &Api,
     caller: &Caller,
@@ -62,6 +63,19 @@ pub(super) fn readable(
         .queue(name.as_bytes())
         .ok_or_else(ApiError::not_found)?;
     caller.permit(&api.broker, host, Access::Read, name)?;
+    Ok((vhost, queue))
+}
+
+/// The same, and the messages may be seen, deleted and sent on: those of an exclusive queue are its
+/// connection's, and open to the operator of the machine besides.
+pub(super) fn open(
+    api: &Api,
+    caller: &Caller,
+    host: &str,
+    name: &str,
+) -> Result<(Arc<Vhost>, Arc<SharedQueue>), ApiError> {
+    let (vhost, queue) = readable(api, caller, host, name)?;
+    check_exclusive(caller, &queue)?;
     Ok((vhost, queue))
 }
 
@@ -107,7 +121,7 @@ async fn peek(
     Segments((host, name)): Segments<(String, String)>,
     params: Params,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, queue) = readable(&api, &caller, &host, &name)?;
+    let (_, queue) = open(&api, &caller, &host, &name)?;
     let offset = number(&params, "offset", 0)?;
     let count = number(&params, "count", COUNT as u64)?;
     let count = usize::try_from(count).unwrap_or(COUNT_MAX).min(COUNT_MAX);
@@ -168,11 +182,13 @@ async fn delete(
     Segments((host, name)): Segments<(String, String)>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, queue) = readable(&api, &caller, &host, &name)?;
+    let (_, queue) = open(&api, &caller, &host, &name)?;
     let positions = positions(&body)?;
     let asked = positions.len();
-    let work = move || api.broker.delete_at(&queue, &positions, unix_ms());
+    let shared = SharedApi::clone(&api);
+    let work = move || shared.broker.delete_at(&queue, &positions, unix_ms());
     let deleted = answer::aside(work).await?.map_err(|e| unreadable(&e))?;
+    api.stored(api.broker.journal.last_ticket()).await?;
     Ok(Json(
         json!({ "deleted": deleted, "missing": asked.saturating_sub(deleted) }),
     ))
@@ -184,11 +200,13 @@ async fn requeue(
     Segments((host, name)): Segments<(String, String)>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, queue) = readable(&api, &caller, &host, &name)?;
+    let (_, queue) = open(&api, &caller, &host, &name)?;
     let positions = positions(&body)?;
     let asked = positions.len();
-    let work = move || api.broker.requeue_at(&queue, &positions, unix_ms());
+    let shared = SharedApi::clone(&api);
+    let work = move || shared.broker.requeue_at(&queue, &positions, unix_ms());
     let moved = answer::aside(work).await?.map_err(|e| unreadable(&e))?;
+    api.stored(api.broker.journal.last_ticket()).await?;
     Ok(Json(
         json!({ "requeued": moved, "missing": asked.saturating_sub(moved) }),
     ))

@@ -13,7 +13,7 @@ use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
-use crate::management::segments::Segments;
+use crate::management::segments::{Segments, short};
 use crate::management::state::{Api, SharedApi};
 
 /// The routes.
@@ -198,6 +198,7 @@ async fn replace_topic(
     caller.require_administrator()?;
     body.require(&["exchange", "write", "read"])?;
     let exchange = body.text("exchange")?.unwrap_or_default();
+    short("exchange", exchange)?;
     let patterns = patterns(&body, ["write", "read"])?;
     let created = api
         .broker

@@ -13,7 +13,7 @@ use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
-use crate::management::segments::Segments;
+use crate::management::segments::{Segments, short};
 use crate::management::state::{Api, SharedApi};
 
 /// The routes.
@@ -147,6 +147,7 @@ async fn replace<const OPERATOR: bool>(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     may_use::<OPERATOR>(&caller, &api, &vhost)?;
+    short("policy", &name)?;
     let wanted = Wanted::of(&body)?;
     let shared = SharedApi::clone(&api);
     let put = move || {

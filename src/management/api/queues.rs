@@ -23,7 +23,7 @@ use crate::management::listing::Listing;
 use crate::management::query::Params;
 use crate::management::rows::QueueRow;
 use crate::management::rows::queue::Shown;
-use crate::management::segments::Segments;
+use crate::management::segments::{Segments, short};
 use crate::management::shape::{Answer, Ranges, aside, tables};
 use crate::management::state::{Api, SharedApi};
 use crate::queue::{QueueArguments, QueueKind};
@@ -111,6 +111,14 @@ async fn of_vhost(
     .await
 }
 
+/// An exclusive queue is its connection's, and the operator's of the machine besides.
+pub(super) fn check_exclusive(caller: &Caller, queue: &SharedQueue) -> Result<(), ApiError> {
+    if !caller.operator {
+        queue.check_access(NO_CONNECTION)?;
+    }
+    Ok(())
+}
+
 /// The queue of a path.
 pub fn find(vhost: &Vhost, name: &str) -> Result<Arc<SharedQueue>, ApiError> {
     vhost.queue(name.as_bytes()).ok_or_else(ApiError::not_found)
@@ -150,6 +158,7 @@ async fn declare(
     let vhost = caller.put_vhost(&api.broker, &host)?;
     let permit = |access, name: &str| caller.permit(&api.broker, &host, access, name);
     permit(Access::Configure, &name)?;
+    short("queue", &name)?;
     let durable = body.boolean("durable")?.unwrap_or(false);
     let auto_delete = body.boolean("auto_delete")?.unwrap_or(false);
     let arguments = tables::of_body(&body)?;
@@ -210,10 +219,7 @@ async fn delete(
     let vhost = caller.vhost(&api.broker, &host)?;
     let queue = find(&vhost, &name)?;
     caller.permit(&api.broker, &host, Access::Configure, &name)?;
-    // An exclusive queue is its connection's, unless the operator of the machine wants it gone.
-    if !caller.operator {
-        queue.check_access(NO_CONNECTION)?;
-    }
+    check_exclusive(&caller, &queue)?;
     vhost.delete_queue(&queue, params.flag("if-unused"), params.flag("if-empty"))?;
     api.settled().await?;
     Ok(StatusCode::NO_CONTENT)
@@ -227,9 +233,7 @@ async fn purge(
     let vhost = caller.vhost(&api.broker, &host)?;
     let queue = find(&vhost, &name)?;
     caller.permit(&api.broker, &host, Access::Read, &name)?;
-    if !caller.operator {
-        queue.check_access(NO_CONNECTION)?;
-    }
+    check_exclusive(&caller, &queue)?;
     let purged = aside({
         let api = SharedApi::clone(&api);
         move || Ok(queue.purge(&api.broker))

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::peek::readable;
+use super::peek;
 use crate::auth::Access;
 use crate::broker::redrive::{Filter, Order, Progress, Target};
 use crate::broker::{SharedQueue, Vhost};
@@ -195,7 +195,7 @@ async fn start(
     Segments((host, name)): Segments<(String, String)>,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let (vhost, queue) = readable(&api, &caller, &host, &name)?;
+    let (vhost, queue) = peek::open(&api, &caller, &host, &name)?;
     // They go straight to a queue, as the default exchange sends them.
     caller.permit(&api.broker, &host, Access::Write, "")?;
     let wanted = Wanted::of(&body)?;
@@ -336,7 +336,7 @@ async fn stop(
     caller: Caller,
     Segments((host, name, id)): Segments<(String, String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    readable(&api, &caller, &host, &name)?;
+    peek::open(&api, &caller, &host, &name)?;
     let work = find(&api, &host, &name, &id)?;
     work.end(Stage::Stopped, None);
     Ok(Json(work.shown()))

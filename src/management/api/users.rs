@@ -15,7 +15,7 @@ use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
-use crate::management::segments::Segments;
+use crate::management::segments::{Segments, short};
 use crate::management::state::{Api, SharedApi};
 
 /// The routes.
@@ -140,6 +140,7 @@ async fn replace(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
+    short("user", &name)?;
     let tags = match body.get("tags") {
         Some(value) => tags(value)?,
         None => return Err(ApiError::bad_request("tags_not_present")),

@@ -18,7 +18,7 @@ use crate::management::auth::Caller;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
-use crate::management::segments::Segments;
+use crate::management::segments::{Segments, short};
 use crate::management::shape::ranges::Ranges;
 use crate::management::state::{Api, SharedApi};
 
@@ -105,6 +105,7 @@ async fn replace(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     caller.require_administrator()?;
+    short("vhost", &name)?;
     let change = VhostChange {
         description: body.text("description")?.map(str::to_owned),
         tags: body.get("tags").map(tags).transpose()?,

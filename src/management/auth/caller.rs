@@ -10,6 +10,7 @@ use super::basic::parse_basic;
 use super::sessions::{OWN_PAGE, check_origin, session_token};
 use crate::auth::{Access, Credentials, Proof, User, authenticate, may_login_from};
 use crate::broker::{Broker, Vhost};
+use crate::management::cors::check_site;
 use crate::management::error::ApiError;
 use crate::management::server::Peer;
 use crate::management::state::{Api, SharedApi};
@@ -47,6 +48,11 @@ async fn identify(parts: &Parts, api: &Api, peer: &Peer) -> Result<Caller, ApiEr
         return Ok(Caller::operator());
     }
     let headers = &parts.headers;
+    check_site(
+        &parts.method,
+        headers,
+        &api.settings.management.cors_origins,
+    )?;
     if let Some(header) = headers.get(header::AUTHORIZATION) {
         let Some(credentials) = parse_basic(header.as_bytes()) else {
             return Err(ApiError::unauthenticated());
@@ -122,6 +128,21 @@ impl Caller {
         }
         Ok(Self {
             user,
+            operator: false,
+        })
+    }
+
+    /// The same caller as it is now, for answers that go on: `None` when the user is gone, has another
+    /// password or may not use the API any more.
+    pub fn again(&self, api: &Api) -> Option<Self> {
+        if self.operator {
+            return Some(self.clone());
+        }
+        let tables = api.broker.users.tables();
+        let user = tables.user(self.name())?;
+        let same = user.password == self.user.password && user.is_management_user();
+        same.then(|| Self {
+            user: Arc::clone(user),
             operator: false,
         })
     }

@@ -10,8 +10,8 @@ use crate::failure::{DATA, Failure, UNAVAILABLE};
 use crate::progress::Progress;
 use crate::spec::{Answer, Group, Opt, Spec, Takes};
 
-/// A definitions file beyond this is not read: a million queues take a fifth of it.
-const FILE_MAX: u64 = 1 << 30;
+/// A definitions file beyond this is not read: the broker takes no more on its socket.
+const FILE_MAX: u64 = leveret::limits::OPERATOR_BODY_BYTES as u64;
 
 /// The commands of this file.
 pub const COMMANDS: &[Spec] = &[
@@ -109,10 +109,11 @@ fn write_file(target: &Path, body: &[u8]) -> std::io::Result<()> {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = target.with_file_name(name);
+    // Where something is already, it is somebody else's: a link would lead elsewhere, and a file
+    // would keep its mode.
     let mut file = std::fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&temporary)?;
     let written = file
@@ -192,5 +193,20 @@ mod tests {
         let mode = std::fs::metadata(&target).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_export_is_not_written_where_somebody_elses_link_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, other) = (folder.path().join("defs.json"), folder.path().join("other"));
+        std::fs::write(&other, "theirs").unwrap();
+        let mut name = target.file_name().unwrap().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let link = target.with_file_name(name);
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        let error = write_file(&target, b"{}").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&other).unwrap(), b"theirs");
+        assert!(link.is_symlink() && !target.exists());
     }
 }
