@@ -7,4 +7,4 @@
 mod acts;
 mod ledger;
 mod lives;
-mod world;
+pub(super) mod world;
