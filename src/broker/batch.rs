@@ -249,10 +249,10 @@ impl Batch {
         let gate = self.logged.then(|| broker.journal.enter());
         let asked = self.flush_drafting(now, refusals, &mut draft);
         let ticket = broker.journal.append(draft, waiter);
-        drop(gate);
         for (queue, effects) in asked {
             broker.carry_out(&queue, effects);
         }
+        drop(gate);
         ticket
     }
 

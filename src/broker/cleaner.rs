@@ -5,6 +5,7 @@
 //! which most lives are left alone: a deep backlog is never copied for its own sake. A copy says
 //! the same as the first telling, so a start may find both.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::core::Broker;
@@ -12,7 +13,7 @@ use super::journal::Journal;
 use super::keeper::wait_durable;
 use super::shared_queue::SharedQueue;
 use crate::message::{Chunk, Home, StoredFile, record};
-use crate::queue::level::Shown;
+use crate::queue::level::{Level, Shown};
 use crate::queue::{MessageId, Wanted};
 use crate::store::StoreError;
 use crate::store::batch::Draft;
@@ -58,11 +59,15 @@ pub fn space(log: &Log) -> Space {
 
 /// Copies what lives in the file that has least of it, if the log is too large. `below` is where
 /// the last checkpoint was: only files before it can be used again. Returns octets copied.
+///
+/// Files in `idle` are passed over; those that emptying does not change now are added: what lives in
+/// them is on its way to consumers only, or cannot be read, which is told.
 pub fn clean(
     broker: &Broker,
     log: &Arc<Log>,
     below: Position,
     young: u64,
+    idle: &mut BTreeSet<u32>,
 ) -> Result<u64, StoreError> {
     let mut copied = 0;
     while copied < STEP_BYTES {
@@ -70,26 +75,33 @@ pub fn clean(
         if space.files <= 2 * space.live + young {
             break;
         }
-        let Some(victim) = worst(log, below) else {
+        let Some(victim) = worst(log, below, idle) else {
             break;
         };
-        copied += empty(broker, log, &victim)?;
-        // Its last holders are chunks on their way to consumers; the next checkpoint sees.
-        if copied == 0 {
-            break;
+        match empty(broker, log, &victim) {
+            Ok(octets) => copied += octets,
+            // The log itself is whole: what cannot be read stays where it is.
+            Err(error) if error.is_of_reading() && log.failure().is_none() => {
+                tracing::error!("a file of the log cannot be emptied: {error}");
+            }
+            Err(error) => return Err(error),
+        }
+        // Its last holders are chunks on their way to consumers; a later checkpoint sees.
+        if victim.live_bytes() > 0 {
+            idle.insert(victim.number);
         }
     }
     Ok(copied)
 }
 
 /// The file with the smallest share of what is wanted, of those that have any.
-fn worst(log: &Log, below: Position) -> Option<Arc<StoredFile>> {
+fn worst(log: &Log, below: Position, idle: &BTreeSet<u32>) -> Option<Arc<StoredFile>> {
     let files = log.files().into_iter();
     files
         .filter(|(file, octets)| {
             file.number < below.file && *octets > 0 && file.live_bytes() * 4 < octets * 3
         })
-        .filter(|(file, _)| file.live_bytes() > 0)
+        .filter(|(file, _)| file.live_bytes() > 0 && !idle.contains(&file.number))
         .min_by_key(|(file, octets)| file.live_bytes() * 1000 / octets)
         .map(|(file, _)| file)
 }
@@ -114,18 +126,13 @@ fn move_out(
     let mut copied = 0;
     for priority in queue.look(|machine| machine.contents().priorities()) {
         // What comes meanwhile goes to other files.
-        let end = queue.look(|machine| {
-            let mut levels = machine.contents().levels();
-            let found = levels.find(|(known, _)| *known == priority);
-            found.map_or(0, |(_, level)| level.next())
-        });
+        let end = queue.look(|machine| machine.contents().level(priority).map_or(0, Level::next));
         let mut from = 0;
         loop {
             let mut survivors = Vec::new();
             let mut away = None;
             let next = queue.look(|machine| {
-                let mut levels = machine.contents().levels();
-                let (_, level) = levels.find(|(known, _)| *known == priority)?;
+                let level = machine.contents().level(priority)?;
                 level.show(from, |shown| match shown {
                     Shown::Away(block) => {
                         let concerned = block.files.iter().any(|(known, _)| known.number == file);

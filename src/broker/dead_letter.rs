@@ -19,10 +19,19 @@ use crate::amqp::{Table, Value};
 use crate::limits::DEAD_LETTER_BURST;
 use crate::message::Record;
 use crate::queue::{DeadLetter, DeadReason, Effects, Incoming, MessageId};
+use crate::store::StoreError;
 use crate::store::batch::Draft;
 
 /// Deaths turned into publishes before their targets are locked.
 const ROUND: usize = 256;
+
+/// Octets of records from which on a round takes no more: they become one chunk and one entry of the
+/// log.
+const ROUND_BYTES: usize = 1024 * 1024;
+
+/// How often the body of a dead letter is tried to be read before it is given up. Waits double from
+/// half a second.
+const READ_TRIES: u32 = 5;
 
 /// One round's places: the number of each is what a refusal names.
 #[derive(Default)]
@@ -72,6 +81,8 @@ impl Broker {
         if deaths.is_empty() {
             return;
         }
+        // What targets drop in turn must not be seen by a checkpoint before the log knows of it.
+        let _gate = self.journal.enter();
         let mut batch = Batch::default();
         let mut done = 0;
         let now = crate::time::unix_ms();
@@ -82,10 +93,12 @@ impl Broker {
             }
             // A move is one entry: gone from its source, arrived at its targets.
             let mut draft = Draft::default();
-            let _gate = self.journal.enter();
             let mut round = Round::default();
             batch.set_logged(true);
             for _ in 0..ROUND {
+                if batch.bytes() >= ROUND_BYTES {
+                    break;
+                }
                 let Some((queue, dead)) = deaths.pop_front() else {
                     break;
                 };
@@ -93,14 +106,7 @@ impl Broker {
                 let (chunk, offset) = match self.journal.fetch(&dead.body, dead.size) {
                     Ok(found) => found,
                     Err(error) => {
-                        tracing::error!(
-                            "a dead letter of {} cannot be read: {error}",
-                            queue.subject()
-                        );
-                        // What is damaged is lost; what cannot be read now comes back at a start.
-                        if error.is_damage() {
-                            round.lost.push((queue, dead));
-                        }
+                        self.unreadable(&error, queue, dead, now, &mut round);
                         continue;
                     }
                 };
@@ -132,6 +138,27 @@ impl Broker {
         }
     }
 
+    /// What is damaged is lost; what cannot be read now is tried again: without end as long as it
+    /// still has its place in its queue.
+    fn unreadable(
+        &self,
+        error: &StoreError,
+        queue: Arc<SharedQueue>,
+        dead: DeadLetter,
+        now: u64,
+        round: &mut Round,
+    ) {
+        tracing::error!(
+            "a dead letter of {} cannot be read: {error}",
+            queue.subject()
+        );
+        let hopeless = error.is_damage() || (dead.held.is_none() && dead.attempts >= READ_TRIES);
+        match hopeless {
+            true => round.lost.push((queue, dead)),
+            false => self.timer.bury_again(queue, dead, now),
+        }
+    }
+
     /// Drafts the end of the dead letters that every target has, and returns them; the others are
     /// tried again where they are still wanted.
     fn settle_held(
@@ -152,8 +179,10 @@ impl Broker {
             let complete = mine.iter().all(|(_, taken)| *taken);
             dead.taken_by
                 .extend(mine.iter().filter(|(_, taken)| *taken).map(|(id, _)| *id));
+            // A policy may have taken the exchange away: then nobody waits for the message any more.
+            let wanted = queue.in_force(|settings| settings.dead_letter_exchange.is_some());
             match dead.held {
-                Some(id) if complete && !dead.taken_by.is_empty() => {
+                Some(id) if !wanted || (complete && !dead.taken_by.is_empty()) => {
                     if let Some(id) = dead.logged {
                         draft.settled(queue.id, id.raw(), 1);
                     }

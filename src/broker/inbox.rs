@@ -187,7 +187,14 @@ impl Inbox {
         }
     }
 
-    /// Wakes the connection's task.
+    /// Wakes the connection's task even if it knows of mail that it cannot take now: what it waits
+    /// for besides mail, the log or memory, has changed.
+    pub fn rouse(&self) {
+        self.ringing.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Wakes the connection's task to look at its mail.
     pub fn ring(&self) {
         if !self.ringing.swap(true, Ordering::AcqRel) {
             self.waker.wake();
@@ -230,6 +237,6 @@ impl Inbox {
 
 impl crate::store::log::Wake for Inbox {
     fn wake(&self) {
-        self.ring();
+        self.rouse();
     }
 }

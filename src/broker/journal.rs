@@ -143,7 +143,7 @@ impl Journal {
         if let Some(log) = self.log.get()
             && !log.wake_when(ticket, Arc::clone(inbox) as _)
         {
-            inbox.ring();
+            inbox.rouse();
         }
     }
 
@@ -153,8 +153,8 @@ impl Journal {
         let Some(log) = self.log.get().filter(|log| log.is_congested()) else {
             return false;
         };
-        log.wake_when_clear(Arc::clone(inbox) as _);
-        true
+        // It may have got on by now; then nobody would be woken.
+        log.wake_when_clear(Arc::clone(inbox) as _)
     }
 
     /// Everything up to this ticket is on disk.

@@ -5,6 +5,7 @@
 //! holds, so that a start has to read only the end of the log, and lets files of the log be used
 //! again.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::checkpoint;
 use super::cleaner::{clean, space};
 use super::core::Broker;
 use super::pressure::Hope;
@@ -22,9 +24,7 @@ use crate::limits::{
 };
 use crate::message::chunk::bytes_held;
 use crate::queue::block::index_bytes;
-use crate::queue::level::Shown;
 use crate::store::StoreError;
-use crate::store::checkpoint::{AwayRow, CheckpointWriter, MessageRow};
 use crate::store::io::Disk;
 use crate::store::log::{Log, Position, Wake};
 
@@ -61,6 +61,8 @@ pub(super) struct Work {
     clean_from: Instant,
     /// Octets of the log beyond twice what lives in it that may be kept.
     young: u64,
+    /// Files that emptying does not change before the next checkpoint.
+    idle: BTreeSet<u32>,
     /// Whether publishers wait for bodies to be put away with reason.
     bodies: Hope,
     /// Whether they wait for the log to shrink with reason.
@@ -105,6 +107,7 @@ impl Work {
             hurried: false,
             clean_from: Instant::now(),
             young,
+            idle: BTreeSet::new(),
             bodies: Hope::default(),
             files: Hope::default(),
             log_holds: false,
@@ -167,7 +170,8 @@ impl Work {
             // Once is mostly enough; bodies that consumers are about to get go only if it is not.
             let all = std::mem::replace(&mut self.pressed, true);
             // What need not be written is, when it takes a large share of the memory.
-            let spill = held > broker.alarms.memory_limit() / SPILL_SHARE;
+            // The last room on the disk is for what frees some.
+            let spill = held > broker.alarms.memory_limit() / SPILL_SHARE && !log.space_low();
             for vhost in broker.vhosts() {
                 for queue in vhost.all_queues() {
                     if spill {
@@ -179,16 +183,8 @@ impl Work {
         } else {
             self.pressed = false;
         }
-        if index_bytes() > INDEX_SOFT {
-            each_durable(broker, |queue| put_away(broker, queue, false))?;
-        }
-        // Of many deep queues each has a block that is not full: together they are too much.
-        if index_bytes() > INDEX_SOFT {
-            each_durable(broker, |queue| match index_bytes() > INDEX_SOFT {
-                true => put_away(broker, queue, true),
-                false => Ok(()),
-            })?;
-        }
+        // A disk without room for pages may get some by what follows.
+        let indexes = shrink_indexes(broker);
         let position = log.position();
         let grown = log_bytes(&log, self.last, position);
         // Only a checkpoint lets files be used again.
@@ -199,16 +195,33 @@ impl Work {
             || (self.log_holds && position.file != self.last.file);
         if due && position != self.last {
             self.last_at = Instant::now();
-            self.checkpoint(broker, &log)?;
+            self.checkpoint(broker, &log, &mut || {})?;
             self.last_at = Instant::now();
         }
         if !last && Instant::now() >= self.clean_from {
             // What is emptied can be used again after a checkpoint, and more comes meanwhile.
-            clean(broker, &log, self.last, self.young / 4)?;
+            clean(broker, &log, self.last, self.young / 4, &mut self.idle)?;
         }
         // A log that grows by a checkpoint's worth between two looks is looked at more often.
         self.hurried = log_bytes(&log, self.last, log.position()) >= most / 2;
         self.hold_publishers(broker, &log);
+        indexes
+    }
+
+    /// Says what every durable queue holds; what a start needs no longer may be used again. `between`
+    /// is called wherever others may change things meanwhile.
+    pub(super) fn checkpoint(
+        &mut self,
+        broker: &Broker,
+        log: &Arc<Log>,
+        between: &mut dyn FnMut(),
+    ) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        if let Some(position) = checkpoint::write(broker, log, &self.disk, between)? {
+            self.last = position;
+            self.idle.clear();
+            log.meter().note_checkpoint(begun.elapsed());
+        }
         Ok(())
     }
 
@@ -237,36 +250,6 @@ impl Work {
         self.hurried |= self.log_holds || (bodies && held > bound);
         broker.pressure.wake();
     }
-
-    /// Says what every durable queue holds; what a start needs no longer may be used again.
-    pub(super) fn checkpoint(&mut self, broker: &Broker, log: &Arc<Log>) -> Result<(), StoreError> {
-        let (Some(pages), Some(definitions)) =
-            (broker.journal.pages(), broker.journal.definitions())
-        else {
-            return Ok(());
-        };
-        let begun = Instant::now();
-        let (position, ticket) = broker
-            .journal
-            .at_rest(|| (log.position(), log.last_ticket()));
-        wait_durable(log, ticket)?;
-        definitions.durable_to(log.durable());
-        definitions
-            .save_snapshot()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
-        let freed = pages.freed_so_far();
-        let mut writer = CheckpointWriter::new(Arc::clone(&self.disk), position)?;
-        each_durable(broker, |queue| write_queue(&mut writer, queue))?;
-        // A row may name what was written to the log since and is not synced yet.
-        wait_durable(log, log.last_ticket())?;
-        pages.sync()?;
-        writer.finish()?;
-        pages.reuse(freed);
-        log.recycle(position)?;
-        self.last = position;
-        log.meter().note_checkpoint(begun.elapsed());
-        Ok(())
-    }
 }
 
 /// Octets of the log from one position to another.
@@ -282,7 +265,7 @@ fn log_bytes(log: &Log, from: Position, to: Position) -> u64 {
     whole + u64::from(to.offset)
 }
 
-fn each_durable(
+pub(super) fn each_durable(
     broker: &Broker,
     mut work: impl FnMut(&Arc<SharedQueue>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
@@ -292,6 +275,21 @@ fn each_durable(
                 work(&queue)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Puts blocks of indexes away while these take too much.
+fn shrink_indexes(broker: &Broker) -> Result<(), StoreError> {
+    if index_bytes() > INDEX_SOFT {
+        each_durable(broker, |queue| put_away(broker, queue, false))?;
+    }
+    // Of many deep queues each has a block that is not full: together they are too much.
+    if index_bytes() > INDEX_SOFT {
+        each_durable(broker, |queue| match index_bytes() > INDEX_SOFT {
+            true => put_away(broker, queue, true),
+            false => Ok(()),
+        })?;
     }
     Ok(())
 }
@@ -337,53 +335,6 @@ pub(super) fn put_away(
             return Ok(());
         }
     }
-}
-
-fn write_queue(writer: &mut CheckpointWriter, queue: &SharedQueue) -> Result<(), StoreError> {
-    writer.queue(queue.id)?;
-    for priority in queue.look(|machine| machine.contents().priorities()) {
-        let level = queue.look(|machine| {
-            let mut levels = machine.contents().levels();
-            let found = levels.find(|(known, _)| *known == priority);
-            found.map(|(_, level)| (level.next(), level.delivered_below()))
-        });
-        let Some((next, delivered)) = level else {
-            continue;
-        };
-        writer.level(priority, next, delivered.checked_sub(1))?;
-        let mut from = 0;
-        loop {
-            let mut away = None;
-            let mut messages = Vec::new();
-            let more = queue.look(|machine| {
-                let mut levels = machine.contents().levels();
-                let (_, level) = levels.find(|(known, _)| *known == priority)?;
-                level.show(from, |shown| match shown {
-                    Shown::Away(block) => {
-                        away = Some(AwayRow::of(block));
-                    }
-                    Shown::Message(number, meta, home) => {
-                        // What is not written yet lies behind the checkpoint's position.
-                        if let Some(home) = home.filter(|_| meta.logged) {
-                            messages.push(MessageRow::of(number, &meta, &home));
-                        }
-                    }
-                })
-            });
-            if let Some(row) = &away {
-                writer.away(row)?;
-            }
-            for row in &messages {
-                writer.message(row)?;
-            }
-            match more {
-                // What came since has entries behind the checkpoint's position.
-                Some(on) if on < next => from = on,
-                _ => break,
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Rings when the log has come far enough.

@@ -7,6 +7,7 @@ pub mod alarms;
 pub mod batch;
 pub mod bind;
 pub mod browse;
+mod checkpoint;
 pub mod cleaner;
 pub mod connections;
 pub mod core;

@@ -66,7 +66,7 @@ impl Pressure {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         for inbox in waiting {
             inbox.end_wait();
-            inbox.ring();
+            inbox.rouse();
         }
     }
 }

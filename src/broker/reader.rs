@@ -17,6 +17,9 @@ use crate::store::StoreError;
 /// Records further apart than this are read one by one: what lies between is not wanted.
 const GAP: u32 = 4 * 1024;
 
+/// How long a queue waits before it asks again for what could not be read.
+const TRY_AGAIN_MS: u64 = 1_000;
+
 /// What a queue wants.
 pub(super) type Request = (Weak<SharedQueue>, Wanted);
 
@@ -67,8 +70,14 @@ fn serve(broker: &Weak<Broker>, requests: &Receiver<Request>) {
         };
         match broker.read_wanted(&queue, &wanted) {
             Ok(read) => queue.install(&broker, &read, crate::time::unix_ms()),
-            // The queue keeps waiting: what it has to deliver next cannot be had.
-            Err(error) => tracing::error!("{}: {error}", queue.subject()),
+            Err(error) => {
+                tracing::error!("{}: {error}", queue.subject());
+                // Octets that are wrong stay so, and the queue waits for a repair. What else cannot
+                // be read now may be in a while.
+                if !error.is_damage() {
+                    queue.cannot_read(&broker, crate::time::unix_ms() + TRY_AGAIN_MS);
+                }
+            }
         }
     }
 }

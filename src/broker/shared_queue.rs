@@ -339,6 +339,14 @@ impl SharedQueue {
         }
     }
 
+    /// What it has asked for could not be read: it is looked at again at `at`.
+    pub(super) fn cannot_read(self: &Arc<Self>, broker: &Broker, at: u64) {
+        self.with(broker, |queue, effects| {
+            queue.give_up_reading();
+            effects.wake_at = Some(at);
+        });
+    }
+
     /// Takes out messages whose records are damaged: see [`Queue::lose`].
     pub(super) fn lose(self: &Arc<Self>, broker: &Broker, damaged: &[(MessageId, Home)]) {
         self.with(broker, |queue, effects| queue.lose(damaged, effects));

@@ -1,6 +1,7 @@
 //! What happens by the clock: expiries, queue leases, and dead letters beyond one burst.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::time::unix_ms;
 /// Due messages leave at most this long after their time (100 ms is what the broker promises), and no
 /// queue is visited more often than that.
 const RESOLUTION_MS: u64 = 20;
+
+/// How long dead letters wait for a log that is behind before they are looked at again.
+const CONGESTED: Duration = Duration::from_millis(2);
 
 /// First wait before a dead letter that must not be lost is tried again; doubled up to a minute.
 const RETRY_FIRST_MS: u64 = 500;
@@ -110,6 +114,9 @@ impl Agenda {
 pub struct Timer {
     agenda: Mutex<Agenda>,
     changed: Notify,
+    /// Dead letters that have left their queues and of which the log has not been told: those put
+    /// off, and those in the hands of whoever works them off.
+    put_off: AtomicU64,
 }
 
 impl Timer {
@@ -130,14 +137,56 @@ impl Timer {
         }
     }
 
-    /// Takes deaths that one caller should not have to work off.
+    /// True while the log is behind what happened to some dead letters. To be asked while nobody is
+    /// between a change and its entry.
+    pub(super) fn has_put_off(&self) -> bool {
+        self.put_off.load(Ordering::Acquire) > 0
+    }
+
+    /// Takes deaths that one caller should not have to work off; within the gate, where their queue is
+    /// durable.
     pub(super) fn bury_later(&self, mut deaths: Deaths) {
+        self.put_off
+            .fetch_add(deaths.len() as u64, Ordering::AcqRel);
         self.agenda.lock().deaths.append(&mut deaths);
         self.changed.notify_one();
     }
 
+    /// Works off what was put off.
+    pub(super) fn bury_put_off(&self, broker: &Broker) {
+        let deaths = std::mem::take(&mut self.agenda.lock().deaths);
+        self.bury_now(broker, deaths);
+    }
+
+    /// Works off all that was put off, due or not.
+    #[cfg(test)]
+    pub(super) fn bury_all_put_off(&self, broker: &Broker) {
+        while self.has_put_off() {
+            let mut agenda = self.agenda.lock();
+            let mut deaths = std::mem::take(&mut agenda.deaths);
+            let again = agenda
+                .again
+                .extract_if(.., |_, (_, dead)| dead.held.is_none());
+            deaths.extend(again.map(|(_, death)| death));
+            drop(agenda);
+            self.bury_now(broker, deaths);
+        }
+    }
+
+    /// Works off deaths that are counted as put off.
+    fn bury_now(&self, broker: &Broker, deaths: Deaths) {
+        let count = deaths.len() as u64;
+        if count > 0 {
+            broker.bury(deaths);
+            self.put_off.fetch_sub(count, Ordering::AcqRel);
+        }
+    }
+
     /// Tries a death again later, each time after twice as long.
     pub(super) fn bury_again(&self, queue: Arc<SharedQueue>, mut dead: DeadLetter, now: u64) {
+        if dead.held.is_none() {
+            self.put_off.fetch_add(1, Ordering::AcqRel);
+        }
         let wait = RETRY_FIRST_MS << dead.attempts.min(RETRY_DOUBLINGS);
         dead.attempts += 1;
         let mut agenda = self.agenda.lock();
@@ -169,18 +218,23 @@ impl Timer {
         while let Some(visit) = agenda.pop_due(now) {
             due.push(visit);
         }
-        let mut deaths = std::mem::take(&mut agenda.deaths);
+        // A log that is behind takes them later: they need less room here than there.
+        let mut deaths = match broker.journal.is_congested() {
+            true => Deaths::new(),
+            false => std::mem::take(&mut agenda.deaths),
+        };
+        let mut held = Deaths::new();
         while let Some(entry) = agenda.again.first_entry().filter(|e| e.key().0 <= now) {
             let (queue, dead) = entry.remove();
-            if !queue.is_deleted() {
+            if dead.held.is_none() {
                 deaths.push_back((queue, dead));
+            } else if !queue.is_deleted() {
+                held.push_back((queue, dead));
             }
         }
         drop(agenda);
-        let more_deaths = !deaths.is_empty();
-        if more_deaths {
-            broker.bury(deaths);
-        }
+        self.bury_now(broker, deaths);
+        broker.bury(held);
         for (work, queue) in due {
             let Some(queue) = queue.upgrade().filter(|queue| !queue.is_deleted()) else {
                 continue;
@@ -197,7 +251,10 @@ impl Timer {
         }
         let agenda = self.agenda.lock();
         if !agenda.deaths.is_empty() {
-            return Duration::ZERO;
+            return match broker.journal.is_congested() {
+                true => CONGESTED,
+                false => Duration::ZERO,
+            };
         }
         let next = agenda.next().min(now + 3_600_000);
         Duration::from_millis(next.saturating_sub(now).clamp(RESOLUTION_MS, 3_600_000))

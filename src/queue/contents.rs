@@ -54,7 +54,8 @@ pub struct Contents {
 }
 
 impl Contents {
-    fn level(&self, priority: u8) -> Option<&Level> {
+    /// The messages of one priority, if there ever was one.
+    pub fn level(&self, priority: u8) -> Option<&Level> {
         if priority == 0 {
             Some(&self.base)
         } else {

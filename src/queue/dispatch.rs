@@ -148,6 +148,11 @@ impl<P: Port> Queue<P> {
         }
     }
 
+    /// What was wanted cannot be read now: it is asked for again by whatever needs it next.
+    pub fn give_up_reading(&mut self) {
+        self.reading = false;
+    }
+
     /// What was wanted has been read; serves the consumers. False if it is not what was wanted: the
     /// store is damaged.
     pub fn install(&mut self, read: &Read, now: u64, effects: &mut Effects) -> bool {

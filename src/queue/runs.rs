@@ -60,6 +60,12 @@ impl Runs {
         before.is_some_and(|(_, last)| *last >= first)
     }
 
+    /// True when every number from `first` to below `end` is there.
+    pub fn covers(&self, first: u64, end: u64) -> bool {
+        let before = self.runs.range(..=first).next_back();
+        first >= end || before.is_some_and(|(_, last)| *last >= end - 1)
+    }
+
     /// Adds every number from `first` to `last`.
     pub fn insert_run(&mut self, first: u64, last: u64) {
         if last < first {

@@ -98,6 +98,16 @@ impl StoreError {
         matches!(self, Self::Damaged { .. })
     }
 
+    /// True when something that is there could not be read, or is not what it should be: nothing
+    /// that is still to be written is at stake.
+    pub fn is_of_reading(&self) -> bool {
+        match self {
+            Self::Io { verb, .. } => *verb == "read",
+            Self::Damaged { .. } | Self::Refused(_) | Self::NoSuchFile { .. } => true,
+            _ => false,
+        }
+    }
+
     /// True when the device is full.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)

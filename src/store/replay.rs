@@ -324,6 +324,10 @@ impl FoundLevel {
     fn build(mut self, level: &mut Level, places: &Places<'_>) -> Result<(), StoreError> {
         let (mut kept, mut paged) = (Vec::new(), Vec::new());
         for row in std::mem::take(&mut self.away) {
+            // Nothing of it is left, nor need there be the page and the files that it lay in.
+            if self.gone.covers(row.base, row.base + u64::from(row.span)) {
+                continue;
+            }
             let away = places.away(&row)?;
             if !self.concerns(&row) {
                 kept.push(away);
@@ -334,7 +338,9 @@ impl FoundLevel {
                 StoreError::Refused("a page of the index is not what the checkpoint names".into())
             })?;
             for (number, meta, home) in block.live_entries() {
-                let Some(home) = home else { continue };
+                let Some(home) = home.filter(|_| !self.gone.contains(number)) else {
+                    continue;
+                };
                 let row = MessageRow {
                     number,
                     file: home.file.number,

@@ -51,6 +51,24 @@ pub const ALL: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "tx.ack.recover",
+        "basic.recover gives back what is unacknowledged, not what the transaction acknowledges",
+        SOURCE,
+        |ctx| {
+            let t = Tx::new(ctx)?;
+            put(&t.plain, &t.q, &["acked", "held"])?;
+            let acked = t.tx.wait_get(&t.q)?;
+            t.tx.wait_get(&t.q)?;
+            t.tx.ack(acked.tag)?;
+            t.tx.recover(true)?;
+            t.tx.tx_commit()?;
+            t.tx.close()?;
+            t.plain.wait_messages(&t.q, 1)?;
+            check_eq!(t.plain.get_all(&t.q)?, ["held"]);
+            Ok(())
+        },
+    ),
+    Scenario::new(
         "tx.publish.rollback",
         "rolled back publishes are gone, returns too; the channel goes on",
         SOURCE,

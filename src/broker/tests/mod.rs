@@ -3,6 +3,7 @@
 mod admin;
 mod at_least_once;
 mod browse;
+mod checkpoints;
 mod dead_letter_routes;
 mod death_records;
 mod definitions_files;

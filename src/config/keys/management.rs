@@ -106,7 +106,7 @@ pub const KEYS: &[Key] = &[
         "management.http.max_body_size",
         Value("20000000"),
         "a size in bytes (units: k, KiB, KB, M, MiB, MB, G, GiB, GB)",
-        "The largest request body, a definitions file for instance.",
+        "The largest request body; leveretctl may send 1 GiB.",
         |s, _, v| put(&mut s.management.max_body_bytes, size(v)),
     ),
     Key::new(
@@ -154,7 +154,7 @@ pub const KEYS: &[Key] = &[
         "management.cors.allow_origins.$n",
         Unset,
         "an origin such as https://example.com, or *",
-        "Pages of other sites that may use the API.",
+        "Pages of other sites that may use the API; others change nothing.",
         |s, _, v| {
             s.management.cors_origins.push(text(v)?);
             Some(())

@@ -4,6 +4,7 @@ mod access;
 mod bodies;
 mod limits;
 mod names;
+mod pages;
 mod stage;
 
 pub use stage::Stage;

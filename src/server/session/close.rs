@@ -140,6 +140,7 @@ impl Session {
         self.end_consumers(channels);
         for channel in channels {
             self.requeue_unacked(*channel);
+            self.requeue_uncommitted(*channel);
             self.forget_confirms(*channel);
             if let Some(state) = self.channels.get_mut(channel) {
                 if let Some((_, source)) = state.get_source.take() {

@@ -157,11 +157,21 @@ impl Session {
         let mut runs = Vec::new();
         state.unacked.take_all(&mut runs);
         state.note_unacked();
-        if let Mode::Tx(tx) = &mut state.mode {
-            // Acknowledgements of an uncommitted transaction never happened.
-            runs.extend(tx.settles.drain(..).map(|(run, _)| run));
-        }
         for run in runs {
+            self.add_settle(&run, Settlement::Requeue);
+        }
+    }
+
+    /// Gives back what an uncommitted transaction of a channel that ends has acknowledged: that never
+    /// happened.
+    pub(super) fn requeue_uncommitted(&mut self, channel: u16) {
+        let Some(state) = self.channels.get_mut(&channel) else {
+            return;
+        };
+        let Mode::Tx(tx) = &mut state.mode else {
+            return;
+        };
+        for (run, _) in std::mem::take(&mut tx.settles) {
             self.add_settle(&run, Settlement::Requeue);
         }
     }

@@ -140,9 +140,9 @@ impl Session {
             }
             return false;
         }
-        // Only an alarm excuses a peer's silence: one whose answers pile up because it does not read
-        // is as good as gone.
-        let reading = self.wants_read_now();
+        // Only what keeps us from reading excuses a peer's silence: an alarm, the log, memory. One whose
+        // answers pile up because it does not read is as good as gone.
+        let reading = self.wants_read_now() && !(self.publisher && self.is_held_up());
         if let Some(heartbeat) = &mut self.heartbeat {
             match heartbeat.due(now, reading) {
                 Due::Nothing => {}

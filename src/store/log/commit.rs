@@ -1,6 +1,6 @@
 //! The log as its callers see it: append, wait, read, recycle.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -17,6 +17,9 @@ use super::place::Position;
 use crate::message::StoredFile;
 use crate::store::StoreError;
 use crate::store::io::Disk;
+
+/// Reads up to so many octets need not ask how many there are.
+const UNASKED: usize = 1024 * 1024;
 
 /// Called once with the log's failure.
 type OnFailure = Box<dyn Fn(&StoreError) + Send + Sync>;
@@ -262,14 +265,19 @@ impl Log {
             number: file.number,
         })?;
         let fail = |e| StoreError::io("read", log_name(file.number), e);
+        let mut len = len;
+        if len > UNASKED {
+            // A length that was read from a damaged place must not ask for memory.
+            let rest = handle.len().map_err(fail)?.saturating_sub(offset.into());
+            len = len.min(usize::try_from(rest).unwrap_or(len));
+        }
         let mut octets = vec![0; len];
         match handle.read_at(&mut octets, offset.into()) {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {}
             Err(error) => return Err(fail(error)),
             Ok(()) => return Ok(octets),
         }
-        let end = handle.len().map_err(fail)?;
-        let rest = end.saturating_sub(offset.into());
+        let rest = handle.len().map_err(fail)?.saturating_sub(offset.into());
         octets.truncate(usize::try_from(rest).unwrap_or(len));
         handle.read_at(&mut octets, offset.into()).map_err(fail)?;
         Ok(octets)
@@ -283,17 +291,30 @@ impl Log {
             .collect()
     }
 
-    /// Gives up the files that lie wholly below `below` and that nobody holds: a few are kept to be
-    /// used again, the others removed. Below `below` nothing may be needed for a replay any more.
-    pub fn recycle(&self, below: Position) -> Result<(), StoreError> {
+    /// Gives up the files that lie wholly below `below`, that nobody holds and that are not in
+    /// `named`: a few are kept to be used again, the others removed. Below `below` nothing may be
+    /// needed for a replay any more; `named` are the files that the checkpoint speaks of, though
+    /// what it says of them may be over by now.
+    ///
+    /// # Errors
+    /// The disk's own; what is not given up yet is given up another time.
+    pub fn recycle(&self, below: Position, named: &BTreeSet<u32>) -> Result<(), StoreError> {
         // The file that the durable end lies in is the newest that is known to be whole.
         let below = below.file.min(self.durable_position().file);
-        let free = self.files.lock().unneeded(below);
-        for number in free {
+        let mut free = self.files.lock().unneeded(below, named).into_iter();
+        while let Some((number, file)) = free.next() {
             let keep = self.files.lock().spares.len() < SPARES_MAX;
             let usual = self.options.segment_bytes.into();
-            if retire(self.disk.as_ref(), number, keep, usual)? {
-                self.files.lock().spares.push(number);
+            let retired = retire(self.disk.as_ref(), number, keep, usual);
+            let mut files = self.files.lock();
+            match retired {
+                Ok(true) => files.spares.push(number),
+                Ok(false) => {}
+                Err(error) => {
+                    files.map.insert(number, file);
+                    files.map.extend(free);
+                    return Err(error);
+                }
             }
         }
         Ok(())

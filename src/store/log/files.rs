@@ -4,7 +4,7 @@
 //! written already, so that a sync of it has no extents to journal. What it held before never passes
 //! the checks of its new number ([`super::format`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::format::{log_name, spare_name};
@@ -32,15 +32,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Takes out the files below number `below` that nobody but this table holds.
-    pub fn unneeded(&mut self, below: u32) -> Vec<u32> {
-        let free = self
-            .map
-            .extract_if(..below, |_, file| {
-                // Under this table's lock nobody can get hold of it who does not hold it already.
-                Arc::strong_count(&file.stored) == 1
-            })
-            .map(|(number, _)| number);
+    /// Takes out the files below number `below` that nobody but this table holds, but for those in
+    /// `named`.
+    pub fn unneeded(&mut self, below: u32, named: &BTreeSet<u32>) -> Vec<(u32, LogFile)> {
+        let free = self.map.extract_if(..below, |number, file| {
+            // Under this table's lock nobody can get hold of it who does not hold it already.
+            Arc::strong_count(&file.stored) == 1 && !named.contains(number)
+        });
         free.collect()
     }
 }

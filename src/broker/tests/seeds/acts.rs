@@ -1,5 +1,6 @@
 //! What happens to a broker: a thousand random operations over a mixed topology.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand::Rng;
@@ -125,9 +126,36 @@ impl Actor {
     }
 
     /// Does something; what fails for want of power or room is seen by whoever looks at the disks.
-    pub fn act(&mut self, world: &mut World) {
-        self.now += self.rng.random_range(0..20);
+    /// `seen` is called after each of several things; a checkpoint is written while others happen.
+    pub fn act(&mut self, world: &World, seen: &mut dyn FnMut(&World)) {
         match self.rng.random_range(0..100) {
+            79..82 => self.checkpoint(world, seen),
+            82 => {
+                let below = world.keeper.borrow().last();
+                let mut idle = BTreeSet::new();
+                drop(clean(&world.broker, &world.log, below, YOUNG, &mut idle));
+            }
+            83..86 => self.make_room(world),
+            other => self.serve(world, other),
+        }
+    }
+
+    fn checkpoint(&mut self, world: &World, seen: &mut dyn FnMut(&World)) {
+        let mut between = || {
+            if self.rng.random_bool(0.2) {
+                let what = self.rng.random_range(0..100);
+                self.serve(world, what);
+                seen(world);
+            }
+        };
+        let mut keeper = world.keeper.borrow_mut();
+        drop(keeper.checkpoint(&world.broker, &world.log, &mut between));
+    }
+
+    /// Does something that is no business of the keeper's.
+    fn serve(&mut self, world: &World, what: u32) {
+        self.now += self.rng.random_range(0..20);
+        match what {
             0..28 => self.publish(world),
             28..30 => self.burst(world),
             30..52 => self.take(world),
@@ -136,14 +164,10 @@ impl Actor {
             70..75 => self.expire(world),
             75 => self.purge(world),
             76..79 => self.define(world),
-            79..82 => drop(world.keeper.checkpoint(&world.broker, &world.log)),
-            82 => {
-                let below = world.keeper.last();
-                drop(clean(&world.broker, &world.log, below, YOUNG));
-            }
-            83..86 => self.make_room(world),
             _ => drop(world.log.step()),
         }
+        // A disk that fails once may have kept a dead letter from being read.
+        world.broker.timer.bury_all_put_off(&world.broker);
         // Nobody reads for consumers here; what somebody gets is read at once.
         while world.requests.try_recv().is_ok() {}
     }

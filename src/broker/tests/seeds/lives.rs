@@ -68,21 +68,24 @@ fn plan(rest: &Rest, rng: &mut StdRng) {
 
 /// One broker from its start to its end. Returns the tickets that were durable.
 fn live(
-    world: &mut World,
+    world: &World,
     actor: &mut Actor,
     ledger: &mut Ledger,
     rest: &Rest,
     operations: u32,
 ) -> u64 {
     let mut above = world.broker.journal.last_ticket();
-    for operation in 0..=operations {
-        match operation {
-            0 => actor.declare_all(world),
-            _ => actor.act(world),
-        }
+    let mut observe = |world: &World| {
         let up_to = world.broker.journal.last_ticket();
         ledger.observe(world, Window { above, up_to });
         above = up_to;
+    };
+    for operation in 0..=operations {
+        match operation {
+            0 => actor.declare_all(world),
+            _ => actor.act(world, &mut observe),
+        }
+        observe(world);
         let power = rest.log.has_power() && rest.index.has_power();
         if !power || world.log.failure().is_some() {
             break;
@@ -111,7 +114,7 @@ fn run(seed: u64, planted: Planted, met: &mut Met) -> Result<(), String> {
         left -= operations;
         plan(&rest, &mut rng);
         actor.begin();
-        let durable = live(&mut world, &mut actor, &mut ledger, &rest, operations);
+        let durable = live(&world, &mut actor, &mut ledger, &rest, operations);
         met.lives += 1;
         met.operations += u64::from(operations);
         let power = rest.log.has_power() && rest.index.has_power();

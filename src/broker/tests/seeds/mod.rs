@@ -9,3 +9,4 @@ mod ledger;
 mod lives;
 mod positions;
 mod world;
+pub(super) mod world;

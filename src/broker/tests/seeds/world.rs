@@ -1,5 +1,6 @@
 //! A broker with journal, keeper and definitions on disks that lose power, without threads.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ pub struct World {
     pub broker: Arc<Broker>,
     pub vhost: Arc<Vhost>,
     pub log: Arc<Log>,
-    pub keeper: Work,
+    pub keeper: RefCell<Work>,
     pub requests: Receiver<Request>,
 }
 
@@ -105,7 +106,7 @@ impl World {
             vhost: broker.put_vhost(b"/", None),
             requests: broker.reader.by_hand(),
             log: recovered.log,
-            keeper: Work::new(disks.index, YOUNG),
+            keeper: RefCell::new(Work::new(disks.index, YOUNG)),
             broker,
         })
     }

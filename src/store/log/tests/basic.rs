@@ -1,5 +1,6 @@
 //! Append, wait, read back, recycle, on a real folder.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -212,7 +213,7 @@ fn an_entry_longer_than_a_file_has_one_of_its_own() {
     assert_eq!(places, [(1, HEADER_LEN), (2, HEADER_LEN), (3, HEADER_LEN)]);
     assert_eq!(seen[1].payload, long);
     // It is not kept to be used again, the file before it is.
-    log.recycle(log.position()).unwrap();
+    log.recycle(log.position(), &BTreeSet::new()).unwrap();
     let mut names = RealDisk::new(folder.path()).list().unwrap();
     names.sort();
     assert_eq!(names, ["0000000001.spare", "0000000003.log"]);
@@ -233,7 +234,7 @@ fn files_are_used_again_when_nobody_holds_them() {
     };
     fill(&log, 6);
     let held = log.files()[1].0.clone();
-    log.recycle(log.position()).unwrap();
+    log.recycle(log.position(), &BTreeSet::new()).unwrap();
     let numbers = |log: &Log| -> Vec<u32> { log.files().iter().map(|(f, _)| f.number).collect() };
     assert_eq!(numbers(&log), [2, 7]);
     assert!(log.read(&held, HEADER_LEN, 8).is_ok());
@@ -247,7 +248,7 @@ fn files_are_used_again_when_nobody_holds_them() {
     fill(&log, 2);
     assert_eq!((count(".spare"), count(".log")), (0, 4));
     let from = log.position();
-    log.recycle(from).unwrap();
+    log.recycle(from, &BTreeSet::new()).unwrap();
     assert_eq!(numbers(&log), [9]);
     fill(&log, 3);
     drop(log);

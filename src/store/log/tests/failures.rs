@@ -1,5 +1,6 @@
 //! A disk that fails ends the log, once and for good, and says so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -136,7 +137,7 @@ fn a_disk_that_fills_is_announced_before_it_fails() {
         }
         // At half the reserve everything is given up, and the word is taken back.
         if log.position().file == 5 && announced.is_some() {
-            log.recycle(log.position()).unwrap();
+            log.recycle(log.position(), &BTreeSet::new()).unwrap();
             log.check_space();
             assert!(!log.space_low());
             announced = None;
@@ -181,7 +182,7 @@ fn the_last_file_that_is_whole_outlives_a_checkpoint_that_came_too_early() {
         disk.plan(disk.operations() + 6, Fault::Io);
         let error = log.step().unwrap_err().to_string();
         assert!(error.starts_with("cannot sync 0000000002.log"), "{error}");
-        log.recycle(log.position()).unwrap();
+        log.recycle(log.position(), &BTreeSet::new()).unwrap();
         disk.crash(seed);
         assert_eq!(words(&disk).1.first().map(String::as_str), Some("safe"));
     }

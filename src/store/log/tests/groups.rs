@@ -1,6 +1,7 @@
 //! Groups against a model, through losses of power. `LEVERET_SEEDS` and `LEVERET_SEED` as in `seeds`.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
@@ -306,7 +307,7 @@ impl Run {
                     while self.step(&life) {}
                     if life.log.failure().is_none() {
                         self.from = from;
-                        drop(life.log.recycle(from));
+                        drop(life.log.recycle(from, &BTreeSet::new()));
                     }
                 }
                 _ if self.disk.has_power() => self.check(&life),

@@ -1,5 +1,6 @@
 //! Lives of one log on a simulated disk, and what must be found when the next one begins.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -236,7 +237,7 @@ impl Lives {
         if self.rng.random_bool(0.5) {
             life.held.clear();
         }
-        life.log.recycle(position)
+        life.log.recycle(position, &BTreeSet::new())
     }
 
     fn act(&mut self, life: &mut Life) -> Result<(), StoreError> {

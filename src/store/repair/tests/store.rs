@@ -1,6 +1,7 @@
 //! A store with one queue, written and started by the code of the broker's own.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -197,7 +198,8 @@ impl Store {
     }
 
     pub fn recycle(&self) {
-        self.log().recycle(self.log().position()).unwrap();
+        let none = BTreeSet::new();
+        self.log().recycle(self.log().position(), &none).unwrap();
     }
 
     pub fn log_file(&self, number: u32) -> PathBuf {
