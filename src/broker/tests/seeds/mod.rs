@@ -8,5 +8,4 @@ mod acts;
 mod ledger;
 mod lives;
 mod positions;
-mod world;
 pub(super) mod world;
