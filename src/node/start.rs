@@ -56,6 +56,7 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     }
     let files = raise_file_limit();
     let broker = build_broker(settings);
+    logging::keep_events(&settings.log, &folder.path, &broker)?;
     let log_files = logs.locations();
     broker.introduce(&name, logs);
     banner::limits(settings, broker.alarms.memory_limit(), files);

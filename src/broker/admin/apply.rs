@@ -2,6 +2,7 @@
 //! are for what comes later.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::error::AdminError;
 use super::import::{Counter, ImportFailure};
@@ -14,6 +15,7 @@ use crate::auth::{Permissions, User};
 use crate::broker::core::Broker;
 use crate::broker::declare_exchange::exchange_type;
 use crate::broker::define::{permission_row, topic_row};
+use crate::broker::events::note_user;
 use crate::broker::exchange::ExchangeSpec;
 use crate::broker::shared_queue::{QueueSpec, queue_subject};
 use crate::broker::users::UserLimits;
@@ -70,6 +72,11 @@ impl Broker {
     /// Adds or replaces a user with its permissions in one host.
     pub fn put_user(&self, user: User, vhost: &str, permissions: Permissions) {
         self.users.change(|tables| {
+            note_user(
+                self.events(),
+                tables.user(&user.name).map(Arc::as_ref),
+                &user,
+            );
             self.define_user(&user, tables.limits(&user.name));
             let row = permission_row(&user.name, vhost, &permissions);
             self.journal.define(Command::SetPermission(row));
@@ -129,6 +136,11 @@ impl Broker {
         }
         self.users.change(|tables| {
             for (user, limits) in users {
+                note_user(
+                    self.events(),
+                    tables.user(&user.name).map(Arc::as_ref),
+                    &user,
+                );
                 self.define_user(&user, limits);
                 tables.put_limits(&user.name, limits);
                 tables.put_user(user);

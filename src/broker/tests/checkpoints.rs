@@ -108,7 +108,13 @@ fn files_that_the_checkpoint_names_stay_until_the_next() {
     };
     publish(&world, &deep, 3_000);
     // What is gone before is not told of behind the position.
-    deep.delete_ready(&world.broker, &[MessageId::new(0, 1_500)]);
+    let gone = [MessageId::new(0, 1_500)];
+    let deleted = world
+        .broker
+        .act_on(&deep, &gone, NOW, |queue, id, effects| {
+            queue.delete_ready(id, effects)
+        });
+    assert_eq!(deleted.unwrap(), 1);
     deep.shed(true);
     put_away(&world.broker, &deep, true).unwrap();
     publish(&world, &other, 3_000);

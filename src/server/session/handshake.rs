@@ -71,6 +71,7 @@ impl Session {
                     tuning.heartbeat_s,
                 );
                 self.phase = Phase::Tune;
+                self.tell_of_login(name);
                 return Ok(());
             }
             Err(refusal) => refusal,
