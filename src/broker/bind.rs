@@ -63,11 +63,20 @@ impl Vhost {
         Ok(())
     }
 
-    fn tell_of_binding(&self, event: &'static str, source: &Exchange, binding: &Binding) {
-        let (Destination::Queue(name) | Destination::Exchange(name)) = &binding.destination;
+    pub(super) fn tell_of_binding(
+        &self,
+        event: &'static str,
+        source: &Exchange,
+        binding: &Binding,
+    ) {
+        let (name, kind) = match &binding.destination {
+            Destination::Queue(name) => (name, "queue"),
+            Destination::Exchange(name) => (name, "exchange"),
+        };
         let told = [
             ("source_name", shown(&source.name)),
             ("destination_name", shown(name)),
+            ("destination_kind", kind.into()),
             ("routing_key", shown(&binding.routing_key)),
             ("vhost", shown(&self.name)),
         ];

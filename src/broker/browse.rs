@@ -4,14 +4,19 @@
 use std::sync::Arc;
 
 use super::core::Broker;
+use super::port::ConsumerPort;
 use super::shared_queue::SharedQueue;
-use crate::message::Chunk;
+use crate::message::{Chunk, StoredPage};
 use crate::queue::browse::{Browsed, Found, From};
-use crate::queue::{MessageId, Wanted};
+use crate::queue::serving::Queue;
+use crate::queue::{Effects, MessageId, Wanted};
 use crate::store::StoreError;
 
 /// Blocks that one look brings back from files at most: more than a page of messages lies in.
 const BLOCKS_MAX: usize = 64;
+
+/// How often a block is brought back for a message before that is given up.
+const TRIES_MAX: usize = 8;
 
 /// A message that was looked at.
 #[derive(Debug, Clone)]
@@ -56,14 +61,49 @@ impl Broker {
             let Some(page) = missing.filter(|_| found.len() < most) else {
                 break;
             };
-            let wanted = Wanted {
-                page: Some(page),
-                ..Wanted::default()
-            };
-            let read = self.read_wanted(queue, &wanted)?;
-            queue.install(self, &read, now);
+            self.bring_back(queue, page, now)?;
         }
         Ok(found)
+    }
+
+    fn bring_back(
+        &self,
+        queue: &Arc<SharedQueue>,
+        page: (u8, u64, Arc<StoredPage>),
+        now: u64,
+    ) -> Result<(), StoreError> {
+        let wanted = Wanted {
+            page: Some(page),
+            ..Wanted::default()
+        };
+        let read = self.read_wanted(queue, &wanted)?;
+        queue.install(self, &read, now);
+        Ok(())
+    }
+
+    /// Has `act` act on messages that were found, each under the queue's lock; returns how often it
+    /// did. Blocks that have gone away since are brought back: where many were found, others may
+    /// have had to make room for the last of them.
+    pub(super) fn act_on(
+        &self,
+        queue: &Arc<SharedQueue>,
+        ids: &[MessageId],
+        now: u64,
+        mut act: impl FnMut(&mut Queue<ConsumerPort>, MessageId, &mut Effects) -> bool,
+    ) -> Result<usize, StoreError> {
+        let (mut done, mut rest, mut tries) = (0, ids, 0);
+        while !rest.is_empty() {
+            let acted = queue.act_on(self, rest, &mut act);
+            done += acted.done;
+            tries = if acted.seen > 0 { 0 } else { tries + 1 };
+            // One whose block does not stay is left out.
+            let passed = acted.seen + usize::from(tries > TRIES_MAX);
+            rest = rest.get(passed..).unwrap_or_default();
+            if let Some(page) = acted.missing {
+                self.bring_back(queue, page, now)?;
+            }
+        }
+        Ok(done)
     }
 
     /// Messages from position `offset` on, at most `most` and about `octets` of bodies. Nothing is
@@ -104,7 +144,7 @@ impl Broker {
 
     /// The ids of the messages at `positions`, which are sorted and each there once; positions
     /// behind the end are left out.
-    fn at_positions(
+    pub(super) fn at_positions(
         &self,
         queue: &Arc<SharedQueue>,
         positions: &[u64],
@@ -135,7 +175,9 @@ impl Broker {
         now: u64,
     ) -> Result<usize, StoreError> {
         let ids = self.at_positions(queue, positions, now)?;
-        Ok(queue.delete_ready(self, &ids))
+        self.act_on(queue, &ids, now, |queue, id, effects| {
+            queue.delete_ready(id, effects)
+        })
     }
 
     /// Moves the messages at `positions` behind everything else, in their order; returns how many.
@@ -146,6 +188,8 @@ impl Broker {
         now: u64,
     ) -> Result<usize, StoreError> {
         let ids = self.at_positions(queue, positions, now)?;
-        Ok(queue.move_to_end(self, &ids, now))
+        self.act_on(queue, &ids, now, |queue, id, effects| {
+            queue.move_to_end(id, now, effects)
+        })
     }
 }

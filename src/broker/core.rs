@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::admin::parameters::Parameters;
 use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
+use super::events::shown;
 use super::inbox::Event;
 use super::journal::Journal;
 use super::observe::churn::{AuthAttempts, Churn};
@@ -165,6 +166,7 @@ impl Broker {
             description: String::new(),
             tags: Vec::new(),
             default_queue_type: description.default_queue_type.clone(),
+            protected: description.protected,
         };
         self.insert_vhost(&name, description, Some(row))
     }
@@ -178,6 +180,16 @@ impl Broker {
     ) -> Arc<Vhost> {
         let mut vhosts = self.vhosts.write();
         if let Some(row) = row {
+            let event = match vhosts.contains_key(name) {
+                true => "vhost.updated",
+                false => "vhost.created",
+            };
+            let told = [
+                ("name", shown(name)),
+                ("description", row.description.clone().into()),
+                ("tags", row.tags.clone().into()),
+            ];
+            self.events().emit(event, told);
             self.journal.define(Command::PutVhost(row));
         }
         if let Some(known) = vhosts.get(name) {

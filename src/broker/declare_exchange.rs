@@ -37,8 +37,15 @@ impl Vhost {
         exchange.set_policy(exchange_policy(&self.policies.load(), &exchange));
         note_alternate(&mut topology, &exchange);
         let name = exchange.name.clone();
+        let told = [
+            ("name", shown(&name)),
+            ("vhost", shown(&self.name)),
+            ("type", exchange.kind.name().into()),
+            ("durable", exchange.durable.into()),
+            ("auto_delete", exchange.auto_delete.into()),
+            ("internal", exchange.internal.into()),
+        ];
         self.exchanges.write().insert(name.clone(), exchange);
-        let told = [("name", shown(&name)), ("vhost", shown(&self.name))];
         self.journal.events.emit("exchange.created", told);
         if let Some(row) = row {
             self.journal.define(Command::DeclareExchange(row));
@@ -102,6 +109,7 @@ impl Vhost {
             invalidate_users(topology, &exchange.name);
             for binding in exchange.bindings().iter() {
                 forget_source(topology, binding.destination, &exchange.name, 1);
+                self.tell_of_binding("binding.deleted", &exchange, &binding.to_binding());
             }
             let destination = Destination::Exchange(exchange.name.clone());
             doomed.extend(self.drop_bindings_to(topology, &destination));
@@ -126,7 +134,9 @@ impl Vhost {
                 continue;
             };
             let mut bindings = (**source.bindings()).clone();
-            bindings.remove_destination(destination);
+            for binding in bindings.remove_destination(destination) {
+                self.tell_of_binding("binding.deleted", &source, &binding);
+            }
             let empty = bindings.is_empty();
             source.set_bindings(bindings);
             if empty && source.auto_delete {

@@ -82,7 +82,14 @@ impl Vhost {
         self.churn.created.add(1);
         self.journal.events.emit(
             "queue.created",
-            [("name", shown(&queue.name)), ("vhost", shown(&self.name))],
+            [
+                ("name", shown(&queue.name)),
+                ("vhost", shown(&self.name)),
+                ("durable", queue.durable.into()),
+                ("auto_delete", queue.auto_delete.into()),
+                ("exclusive", queue.owner.is_some().into()),
+                ("type", queue.settings.kind.name().into()),
+            ],
         );
         self.queues
             .write()

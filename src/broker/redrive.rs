@@ -183,7 +183,7 @@ impl Broker {
         let Some(target) = target.filter(|target| target.owner.is_none()) else {
             return Ok(Some(false));
         };
-        if !queue.hold(self, found.id) {
+        if self.act_on(queue, &[found.id], now, |queue, id, _| queue.hold(id))? == 0 {
             return Ok(None);
         }
         let route = match (&first.exchange, &first.routing_key, &order.target) {

@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::core::Broker;
+use super::events::shown;
 use super::observe::history::History;
 use super::observe::utilisation::Utilisation;
 use super::port::ConsumerPort;
@@ -14,7 +15,7 @@ use super::vhost::Vhost;
 use crate::amqp::{AmqpError, ReplyCode, Table};
 use crate::definitions::policy::{Kind, PolicySet};
 use crate::ids::Name;
-use crate::message::{Chunk, Home};
+use crate::message::{Chunk, Home, StoredPage};
 use crate::queue::serving::Taken;
 use crate::queue::settle::SettleRun;
 use crate::queue::{
@@ -46,6 +47,8 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set. Policies may set other values: [`Self::in_force`].
     pub settings: QueueArguments,
+    /// The user who declared it; empty where it was not kept.
+    pub declared_by: Name,
     /// When it was made, or found after a restart, in milliseconds since the epoch.
     pub made_at: u64,
     /// The policies it is under.
@@ -83,6 +86,7 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     pub arguments: Table,
     pub settings: QueueArguments,
+    pub declared_by: Name,
 }
 
 /// What was left of a queue when it was deleted.
@@ -136,6 +140,20 @@ fn policy_of(
     })
 }
 
+/// Messages that an operator acts on per hold of a queue's lock.
+const ACTS_PER_HOLD: usize = 256;
+
+/// How far acting on messages by id came.
+#[derive(Debug, Default)]
+pub(super) struct Acted {
+    /// So many were looked at.
+    pub seen: usize,
+    /// So many of them were still as they have to be.
+    pub done: usize,
+    /// The block of the next one is away: priority, number, page.
+    pub missing: Option<(u8, u64, Arc<StoredPage>)>,
+}
+
 /// `queue 'q' in vhost '/'`, as error texts call it.
 pub fn queue_subject(name: &[u8], vhost: &Name) -> String {
     format!(
@@ -167,6 +185,7 @@ impl SharedQueue {
             arguments: spec.arguments,
             machine,
             settings: spec.settings,
+            declared_by: spec.declared_by,
             policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
             made_at: now,
@@ -408,9 +427,28 @@ impl SharedQueue {
                 let text = format!("{} in exclusive use", self.subject());
                 return Err(AmqpError::access_refused(text));
             }
+            let told = [
+                ("consumer_tag", shown(&port.facts.tag)),
+                ("queue", shown(&self.name)),
+                ("vhost", shown(&self.vhost_name)),
+                ("ack_required", (!spec.no_ack).into()),
+                ("exclusive", spec.exclusive.into()),
+                ("prefetch_count", spec.prefetch.into()),
+            ];
             queue.add_consumer(port.key, spec, port, now, effects);
-            Ok(())
+            Ok(told)
         })
+        .map(|added| added.map(|told| broker.events().emit("consumer.created", told)))
+    }
+
+    /// Tells the event log that this consumer is no more.
+    pub fn tell_of_end(&self, broker: &Broker, tag: &Name) {
+        let told = [
+            ("consumer_tag", shown(tag)),
+            ("queue", shown(&self.name)),
+            ("vhost", shown(&self.vhost_name)),
+        ];
+        broker.events().emit("consumer.deleted", told);
     }
 
     /// Removes a consumer. True when an auto-delete queue has lost its last one.
@@ -422,34 +460,30 @@ impl SharedQueue {
         last == Some(true) && self.auto_delete
     }
 
-    /// Deletes ready messages, as an operator asks; returns how many of them were ready.
-    pub(super) fn delete_ready(self: &Arc<Self>, broker: &Broker, ids: &[MessageId]) -> usize {
-        let deleted = self.with(broker, |queue, effects| {
-            let ready = ids.iter();
-            ready.filter(|id| queue.delete_ready(**id, effects)).count()
-        });
-        deleted.unwrap_or(0)
-    }
-
-    /// Moves ready messages behind all others; returns how many of them were ready.
-    pub(super) fn move_to_end(
+    /// Has `act` act on messages by id, some of them at a time: as far as to one whose block is away.
+    pub(super) fn act_on(
         self: &Arc<Self>,
         broker: &Broker,
         ids: &[MessageId],
-        now: u64,
-    ) -> usize {
-        let moved = self.with(broker, |queue, effects| {
-            let ready = ids.iter();
-            ready
-                .filter(|id| queue.move_to_end(**id, now, effects))
-                .count()
+        act: &mut impl FnMut(&mut Queue<ConsumerPort>, MessageId, &mut Effects) -> bool,
+    ) -> Acted {
+        let acted = self.with(broker, |queue, effects| {
+            let mut acted = Acted::default();
+            for id in ids.iter().take(ACTS_PER_HOLD) {
+                acted.missing = queue.contents().away_at(*id);
+                if acted.missing.is_some() {
+                    break;
+                }
+                acted.seen += 1;
+                acted.done += usize::from(act(queue, *id, effects));
+            }
+            acted
         });
-        moved.unwrap_or(0)
-    }
-
-    /// Takes a ready message aside; false when it is ready no more.
-    pub(super) fn hold(self: &Arc<Self>, broker: &Broker, id: MessageId) -> bool {
-        self.with(broker, |queue, _| queue.hold(id)) == Some(true)
+        // Of a queue that is deleted nothing is left to act on.
+        acted.unwrap_or_else(|| Acted {
+            seen: ids.len(),
+            ..Acted::default()
+        })
     }
 
     /// Ends a hold: the message is gone, or back in its place.

@@ -168,6 +168,8 @@ pub struct LogSettings {
     pub file_target: LogTarget,
     /// When it is put aside.
     pub rotation: LogRotation,
+    /// Write events to this file; unset: to none.
+    pub events_file: Option<String>,
     /// Log to systemd's journal.
     pub journald: bool,
     /// The least severe line that goes there.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -38,11 +38,7 @@ pub struct Logs {
 impl Logs {
     /// Opens the outputs that the configuration names. A relative file is taken from `log.dir`, or
     /// from `data_dir`; `host` is this machine's name, for syslog.
-    pub fn open(
-        settings: &LogSettings,
-        data_dir: &std::path::Path,
-        host: &str,
-    ) -> io::Result<Self> {
+    pub fn open(settings: &LogSettings, data_dir: &Path, host: &str) -> io::Result<Self> {
         let zone = TimeZone::system();
         let form = |target: &crate::config::LogTarget| {
             Form::new(target.format, &target.form, zone.clone())
@@ -58,13 +54,7 @@ impl Logs {
         }
         if let Some(name) = &settings.file {
             let target = &settings.file_target;
-            let folder = settings
-                .dir
-                .as_ref()
-                .map_or_else(|| data_dir.to_owned(), PathBuf::from);
-            std::fs::create_dir_all(&folder)
-                .map_err(|error| subject(&error, "make the log folder", &folder))?;
-            let path = folder.join(name);
+            let path = folder(settings, data_dir)?.join(name);
             let file = RotatingFile::open(
                 path.clone(),
                 settings.rotation.clone(),
@@ -169,7 +159,16 @@ impl Logs {
     }
 }
 
-fn subject(error: &io::Error, verb: &str, path: &std::path::Path) -> io::Error {
+/// The folder of the log files, which is made where it is missing.
+pub(super) fn folder(settings: &LogSettings, data_dir: &Path) -> io::Result<PathBuf> {
+    let folder = settings.dir.as_ref();
+    let folder = folder.map_or_else(|| data_dir.to_owned(), PathBuf::from);
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| subject(&error, "make the log folder", &folder))?;
+    Ok(folder)
+}
+
+pub(super) fn subject(error: &io::Error, verb: &str, path: &Path) -> io::Error {
     io::Error::new(
         error.kind(),
         format!("cannot {verb} {}: {error}", path.display()),

@@ -10,6 +10,7 @@
 //! lines are read by the management API and the operator's tool.
 
 mod calendar;
+mod event_file;
 pub mod events;
 mod feed;
 mod filter;
@@ -24,6 +25,7 @@ mod syslog;
 #[cfg(test)]
 mod tests;
 
+pub use event_file::EventFile;
 pub use feed::Feed;
 pub use filter::{CATEGORIES, UnknownCategory};
 pub use layer::{LogLayer, Logs, Tail};

@@ -4,6 +4,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use super::auth::OWN_PAGE;
 use super::error::ApiError;
 use crate::config::ManagementSettings;
 
@@ -37,24 +38,39 @@ fn allows(origins: &[String], origin: &HeaderValue) -> bool {
 }
 
 /// Refuses a change that a page of another site asks for, with the password that the browser keeps
-/// for this one, unless `origins` let that page in. Browsers say where a request comes from; what
-/// does not is no browser, and brings its password itself.
+/// for this one, unless `origins` let that page in. Browsers say how near a page is or, without
+/// encryption, its origin alone; what says neither is no browser and brings its password itself.
 pub fn check_site(
     method: &Method,
     headers: &HeaderMap,
     origins: &[String],
 ) -> Result<(), ApiError> {
-    let Some(site) = headers.get(SITE).filter(|_| !method.is_safe()) else {
+    if method.is_safe() {
         return Ok(());
-    };
-    let own = [b"same-origin".as_slice(), b"none"].contains(&site.as_bytes());
+    }
     let origin = headers.get(header::ORIGIN);
+    let own = match headers.get(SITE) {
+        Some(site) => [b"same-origin".as_slice(), b"none"].contains(&site.as_bytes()),
+        // A proxy may have changed the host; the header of our own pages no foreign page can set.
+        None => {
+            headers.contains_key(OWN_PAGE) || origin.is_none_or(|origin| is_host(origin, headers))
+        }
+    };
     if own || origin.is_some_and(|origin| allows(origins, origin)) {
         return Ok(());
     }
     Err(ApiError::not_authorised(
         "a page of another site may not change anything here",
     ))
+}
+
+/// True where a page of this origin comes from the host that the request went to.
+fn is_host(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_ascii_lowercase);
+    let origin = text(origin);
+    let origin = origin.as_deref().and_then(|text| text.split_once("://"));
+    let host = headers.get(header::HOST).and_then(text);
+    origin.is_some_and(|(_, host_of_page)| host.as_deref() == Some(host_of_page))
 }
 
 /// The configured origins.
@@ -155,6 +171,26 @@ mod tests {
                 assert!(check(method, Some(site), &["https://a.example"]));
             }
             assert!(check(Method::GET, Some(site), &[]), "{site}");
+        }
+    }
+
+    #[test]
+    fn without_encryption_the_origin_tells() {
+        let check = |origin: &'static str, own: bool, origins: &[String]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            headers.insert(header::HOST, HeaderValue::from_static("mq.example:15672"));
+            if own {
+                headers.insert(OWN_PAGE, HeaderValue::from_static("leveret"));
+            }
+            check_site(&Method::POST, &headers, origins).is_ok()
+        };
+        assert!(check("http://mq.example:15672", false, &[]));
+        assert!(check("http://MQ.example:15672", false, &[]));
+        for foreign in ["http://a.example", "http://mq.example", "null", "x"] {
+            assert!(!check(foreign, false, &[]), "{foreign}");
+            assert!(check(foreign, true, &[]), "{foreign} behind a proxy");
+            assert!(check(foreign, false, &[foreign.to_owned()]), "{foreign}");
         }
     }
 

@@ -8,8 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::broker::Broker;
 use crate::config::LogSettings;
-use crate::logs::{LogLayer, Logs};
+use crate::logs::{EventFile, LogLayer, Logs};
 
 /// Starts logging as configured. `host` is this machine's name.
 pub fn start(settings: &LogSettings, data_dir: &Path, host: &str) -> anyhow::Result<Arc<Logs>> {
@@ -19,6 +20,19 @@ pub fn start(settings: &LogSettings, data_dir: &Path, host: &str) -> anyhow::Res
         .try_init()
         .context("cannot start logging")?;
     Ok(logs)
+}
+
+/// Writes events to their file, where one is configured.
+pub fn keep_events(
+    settings: &LogSettings,
+    data_dir: &Path,
+    broker: &Arc<Broker>,
+) -> anyhow::Result<()> {
+    if let Some(file) = EventFile::open(settings, data_dir)? {
+        let broker = Arc::clone(broker);
+        tokio::spawn(async move { file.follow(broker.events()).await });
+    }
+    Ok(())
 }
 
 /// Opens the files again whenever SIGHUP comes, until the task is dropped.

@@ -74,6 +74,14 @@ impl Contents {
         }
         browsed
     }
+
+    /// The block that this message stands in, if it is away: priority, number, page.
+    pub fn away_at(&self, id: MessageId) -> Option<(u8, u64, Arc<StoredPage>)> {
+        let mut levels = self.levels();
+        let (priority, level) = levels.find(|(known, _)| *known == id.priority())?;
+        let (base, page) = level.away_at(id.number())?;
+        Some((priority, base, page))
+    }
 }
 
 impl<P: Port> Queue<P> {

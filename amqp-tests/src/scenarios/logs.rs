@@ -90,6 +90,13 @@ pub const ALL: &[Scenario] = &[
         "RabbitMQ log",
         exchange_json,
     ),
+    Scenario::new(
+        "logs.events",
+        "with log.events.file what happens is written down, under the names of RabbitMQ's events",
+        "RabbitMQ event exchange",
+        events,
+    )
+    .deviation("an extension: RabbitMQ has no such key and refuses to start with it"),
 ];
 
 const CONSOLE: &str = "log.console = true\n";
@@ -498,4 +505,45 @@ fn exchange_json(ctx: &mut Ctx) -> Result {
     check_eq!(object["level"].text(), "warning");
     check!(object["msg"].text().contains(&name), "{object:?}");
     Ok(())
+}
+
+fn events(ctx: &mut Ctx) -> Result {
+    let conf = format!("{CONSOLE}log.events.file = events.jsonl\n");
+    if ctx.is_rabbit() {
+        check!(ctx.private_own(&conf, "").is_err(), "it started");
+        return Ok(());
+    }
+    let broker = ctx.private(&conf, "")?;
+    let queue = ctx.name("q");
+    let conn = Conn::open(&broker.url)?;
+    let ch = conn.channel(1)?;
+    ch.declare(&queue)?;
+    ch.bind(&queue, "amq.direct", "k")?;
+    let tag = ch.consume(&queue)?;
+    ch.cancel(&tag)?;
+    ch.consume(&queue)?;
+    ch.delete(&queue)?;
+    let wanted = [
+        "queue.created",
+        "binding.created",
+        "consumer.created",
+        "consumer.deleted",
+        "consumer.created",
+        "queue.deleted",
+        "binding.deleted",
+        "consumer.deleted",
+    ];
+    eventually(Duration::from_secs(60), || {
+        let text = std::fs::read_to_string(broker.data().join("events.jsonl"))?;
+        let mut told = Vec::new();
+        for line in text.lines().filter(|line| line.contains(&queue)) {
+            let Ok(event) = crate::http::parse_json(line) else {
+                return fail(format!("no object: {line}"));
+            };
+            check!(event["timestamp_in_ms"].int().is_some(), "{line}");
+            told.push(event["event"].text().to_owned());
+        }
+        check_eq!(told, wanted);
+        Ok(())
+    })
 }

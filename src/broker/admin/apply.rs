@@ -2,6 +2,7 @@
 //! are for what comes later.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::error::AdminError;
 use super::import::{Counter, ImportFailure};
@@ -14,6 +15,7 @@ use crate::auth::{Permissions, User};
 use crate::broker::core::Broker;
 use crate::broker::declare_exchange::exchange_type;
 use crate::broker::define::{permission_row, topic_row};
+use crate::broker::events::note_user;
 use crate::broker::exchange::ExchangeSpec;
 use crate::broker::shared_queue::{QueueSpec, queue_subject};
 use crate::broker::users::UserLimits;
@@ -39,14 +41,15 @@ impl Broker {
     pub(super) fn put_definitions(
         &self,
         definitions: ImportedDefinitions,
+        by: &str,
         counter: &mut Counter<'_>,
     ) -> Result<(), ImportFailure> {
         self.apply_vhosts(&definitions, counter)?;
         self.apply_users(&definitions, counter)?;
         self.apply_parameters(&definitions, counter)?;
         self.apply_policies(&definitions.policies, counter)?;
-        self.apply_exchanges(&definitions, counter)?;
-        self.apply_queues(&definitions, counter)?;
+        self.apply_exchanges(&definitions, by, counter)?;
+        self.apply_queues(&definitions, by, counter)?;
         for binding in &definitions.bindings {
             self.apply_binding(binding)?;
             counter.add(1);
@@ -70,6 +73,11 @@ impl Broker {
     /// Adds or replaces a user with its permissions in one host.
     pub fn put_user(&self, user: User, vhost: &str, permissions: Permissions) {
         self.users.change(|tables| {
+            note_user(
+                self.events(),
+                tables.user(&user.name).map(Arc::as_ref),
+                &user,
+            );
             self.define_user(&user, tables.limits(&user.name));
             let row = permission_row(&user.name, vhost, &permissions);
             self.journal.define(Command::SetPermission(row));
@@ -92,6 +100,7 @@ impl Broker {
                 // A type that is not known here leaves the broker's default.
                 default_queue_type: kind.filter(|kind| queue_kind(kind).is_some()),
                 tracing: None,
+                protected: vhost.protected,
             };
             let object = format!("vhost '{}'", vhost.name);
             self.admin_put_vhost(&vhost.name, change)
@@ -129,6 +138,11 @@ impl Broker {
         }
         self.users.change(|tables| {
             for (user, limits) in users {
+                note_user(
+                    self.events(),
+                    tables.user(&user.name).map(Arc::as_ref),
+                    &user,
+                );
                 self.define_user(&user, limits);
                 tables.put_limits(&user.name, limits);
                 tables.put_user(user);
@@ -214,6 +228,7 @@ impl Broker {
     fn apply_exchanges(
         &self,
         definitions: &ImportedDefinitions,
+        by: &str,
         counter: &mut Counter<'_>,
     ) -> Result<(), ImportFailure> {
         for row in &definitions.exchanges {
@@ -231,6 +246,7 @@ impl Broker {
                 auto_delete: row.auto_delete,
                 internal: row.internal,
                 arguments: row.arguments.clone(),
+                declared_by: Name::from(by),
             })
             .map_err(refused(&object))?;
         }
@@ -240,6 +256,7 @@ impl Broker {
     fn apply_queues(
         &self,
         definitions: &ImportedDefinitions,
+        by: &str,
         counter: &mut Counter<'_>,
     ) -> Result<(), ImportFailure> {
         let now = crate::time::unix_ms();
@@ -259,6 +276,7 @@ impl Broker {
                 auto_delete: row.auto_delete,
                 arguments: row.arguments.clone(),
                 settings,
+                declared_by: Name::from(by),
             };
             host.declare_queue(self, spec, 0, now)
                 .map_err(refused(&subject))?;

@@ -8,6 +8,7 @@ use super::error::AdminError;
 use super::parameters::{Parameter, VHOST_LIMITS};
 use crate::amqp::AmqpError;
 use crate::broker::core::Broker;
+use crate::broker::events::note_user_limits;
 use crate::broker::vhost::Vhost;
 use crate::definitions::policy::{term, validation_failed};
 use crate::ids::Name;
@@ -215,6 +216,7 @@ impl Broker {
                     *place = value;
                 }
             }
+            note_user_limits(self.events(), name, &limits.named());
             self.define_user(&user, limits);
             tables.put_limits(name, limits);
             Some(())

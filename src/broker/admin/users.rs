@@ -1,10 +1,13 @@
 //! Users.
 
+use std::sync::Arc;
+
 use super::error::{AdminError, Created};
 use super::password::hash_password;
 use crate::auth::{PasswordHash, User};
 use crate::broker::core::Broker;
 use crate::broker::define::user_row;
+use crate::broker::events::note_user;
 use crate::broker::users::{UserLimits, UserTables};
 use crate::definitions::Command;
 
@@ -94,6 +97,7 @@ impl Broker {
                 password: new.unwrap_or_else(kept),
                 tags,
             };
+            note_user(self.events(), old.map(Arc::as_ref), &user);
             self.define_user(&user, tables.limits(name));
             tables.put_user(user);
             created

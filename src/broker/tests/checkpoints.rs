@@ -30,6 +30,7 @@ fn declare(world: &World, name: &str, arguments: Table) -> Arc<SharedQueue> {
         auto_delete: false,
         arguments,
         settings,
+        declared_by: Name::from("tester"),
     };
     let declared = world.vhost.declare_queue(&world.broker, spec, 1, NOW);
     declared.unwrap().0
@@ -108,7 +109,13 @@ fn files_that_the_checkpoint_names_stay_until_the_next() {
     };
     publish(&world, &deep, 3_000);
     // What is gone before is not told of behind the position.
-    deep.delete_ready(&world.broker, &[MessageId::new(0, 1_500)]);
+    let gone = [MessageId::new(0, 1_500)];
+    let deleted = world
+        .broker
+        .act_on(&deep, &gone, NOW, |queue, id, effects| {
+            queue.delete_ready(id, effects)
+        });
+    assert_eq!(deleted.unwrap(), 1);
     deep.shed(true);
     put_away(&world.broker, &deep, true).unwrap();
     publish(&world, &other, 3_000);

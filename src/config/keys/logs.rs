@@ -172,6 +172,13 @@ pub const KEYS: &[Key] = &[
         |s, _, v| put(&mut s.log.rotation.compress, boolean(v)),
     ),
     Key::new(
+        "log.events.file",
+        Unset,
+        "a file name",
+        "Writes what happens (connections, queues, policies, alarms, ...) to this file, one JSON object a line, with the rotation of log.file.",
+        |s, _, v| put_some(&mut s.log.events_file, text(v)),
+    ),
+    Key::new(
         "log.journald",
         Value("false"),
         BOOL,

@@ -1,14 +1,18 @@
-//! Server-sent events for the pages: `GET /api/events` has a `sample` whenever there are new
-//! numbers, with the totals of what its reader sees.
+//! Server-sent events: `GET /api/events` has a `sample` whenever there are new numbers, with the
+//! totals of what its reader sees. An administrator is also told what happens, as `event`: queues,
+//! connections, users and policies that come and go, alarms, under the names of RabbitMQ's event
+//! exchange. These are numbered: a reader that comes back is told what it missed, if that is kept.
 
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::response::sse::Event;
 use axum::routing::get;
-use futures::stream::unfold;
+use futures::stream::{self, unfold};
+use futures::{Stream, StreamExt};
 use serde_json::{Value, json};
 
 use crate::management::answer;
@@ -68,8 +72,15 @@ async fn next(api: &SharedApi, caller: &Caller) -> Option<Event> {
     Some(Event::default().event("sample").data(sample.to_string()))
 }
 
-async fn samples(State(api): State<SharedApi>, caller: Caller) -> Result<Response, ApiError> {
+async fn samples(
+    State(api): State<SharedApi>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let place = api.streams.place(&caller)?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let seen = seen.and_then(|id| id.parse().ok());
+    let happened = happened(SharedApi::clone(&api), caller.clone(), seen);
     let state = (SharedApi::clone(&api), caller, true);
     let stream = unfold(state, |(api, caller, first)| async move {
         if !first {
@@ -78,7 +89,37 @@ async fn samples(State(api): State<SharedApi>, caller: Caller) -> Result<Respons
         let event = next(&api, &caller).await?;
         Some((event, (api, caller, false)))
     });
-    Ok(streams::answer(api, place, stream))
+    let both = stream::select(stream, happened);
+    Ok(streams::answer(api, place, both))
+}
+
+/// What happens from now on, or from the event on that the reader saw last, for administrators and
+/// as long as they are.
+fn happened(api: SharedApi, caller: Caller, seen: Option<u64>) -> impl Stream<Item = Event> {
+    let last = api.broker.events().last();
+    // A number from another life says nothing.
+    let from = seen.filter(|seen| *seen <= last).unwrap_or(last);
+    let batches = unfold((from, api, caller), |(from, api, caller)| async move {
+        let may = |caller: &Caller| caller.require_administrator().is_ok();
+        if !may(&caller) {
+            return None;
+        }
+        let events = api.broker.events();
+        events.grown_beyond(from).await;
+        let caller = caller.again(&api).filter(may)?;
+        let since = events.since(from);
+        let before = since.last.saturating_sub(since.entries.len() as u64);
+        let numbers = before.saturating_add(1)..;
+        let told: Vec<Event> = numbers
+            .zip(&since.entries)
+            .map(|(number, event)| {
+                let told = Event::default().event("event").id(number.to_string());
+                told.data(event.json().to_string())
+            })
+            .collect();
+        Some((stream::iter(told), (since.last, api, caller)))
+    });
+    batches.flatten()
 }
 
 #[cfg(test)]
@@ -102,6 +143,26 @@ mod tests {
             assert!(next(&stage.api, &caller).await.is_none(), "{change}");
         }
         assert!(next(&stage.api, &Caller::operator()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn administrators_are_told_what_happens() {
+        let stage = Stage::new();
+        stage.user("a", "administrator");
+        stage.user("m", "monitoring");
+        let told = |user: &str, seen| {
+            let api = SharedApi::clone(&stage.api);
+            Box::pin(happened(api, stage.caller(user), seen))
+        };
+        assert!(told("m", Some(0)).next().await.is_none());
+        let mut news = told("a", None);
+        stage.queue("q", None);
+        assert!(news.next().await.is_some());
+        assert!(told("a", Some(0)).next().await.is_some());
+        stage.user("a", "monitoring");
+        let rest = news.collect::<Vec<_>>();
+        let rest = tokio::time::timeout(Duration::from_secs(60), rest).await;
+        assert!(rest.unwrap().is_empty(), "who is no administrator any more");
     }
 
     #[tokio::test]

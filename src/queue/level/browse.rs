@@ -45,4 +45,13 @@ impl Level {
         }
         None
     }
+
+    /// The block that this number stands in, if it is away.
+    pub fn away_at(&self, number: u64) -> Option<Missing> {
+        let at = self.blocks.partition_point(|place| place.end() <= number);
+        match self.blocks.get(at)? {
+            Place::Away(away) if away.base <= number => Some((away.base, Arc::clone(&away.page))),
+            _ => None,
+        }
+    }
 }

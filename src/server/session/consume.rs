@@ -337,9 +337,12 @@ impl Session {
         }
         self.write_mail(true);
         for slot in slots {
-            if let Some(consumer) = self.consumers.remove(*slot)
-                && consumer.queue.is_none()
-                && let Some(state) = self.channels.get_mut(&consumer.channel)
+            let Some(consumer) = self.consumers.remove(*slot) else {
+                continue;
+            };
+            if let Some(queue) = &consumer.queue {
+                queue.tell_of_end(&self.broker, &consumer.tag);
+            } else if let Some(state) = self.channels.get_mut(&consumer.channel)
                 && let Some(address) = state.reply_address.take()
             {
                 self.broker.replies.close(&address);
@@ -375,6 +378,9 @@ impl Session {
         let Some(consumer) = self.consumers.remove(slot) else {
             return;
         };
+        if let Some(queue) = &consumer.queue {
+            queue.tell_of_end(&self.broker, &consumer.tag);
+        }
         let Some(state) = self.channels.get_mut(&consumer.channel) else {
             return;
         };

@@ -60,9 +60,21 @@ impl Session {
         let told = [
             ("name", name.into()),
             ("vhost", vhost.unwrap_or_default().into()),
-            ("user", self.user_name().to_owned().into()),
+            ("user", self.user_name().into()),
         ];
         self.broker.events().emit(event, told);
+    }
+
+    /// Tells the event log of the login.
+    pub(super) fn tell_of_login(&self, mechanism: &str) {
+        let told = [
+            ("name", self.user_name().into()),
+            ("connection_name", self.name.ends.clone().into()),
+            ("auth_mechanism", mechanism.into()),
+        ];
+        self.broker
+            .events()
+            .emit("user.authentication.success", told);
     }
 
     /// The client has told its name for the connection.
@@ -93,7 +105,8 @@ impl Session {
         let (id, ends) = (self.id, &self.name.ends);
         let refusal = one_line(&refusal.to_string());
         let told = [
-            ("name", ends.clone().into()),
+            ("connection_name", ends.clone().into()),
+            ("auth_mechanism", mechanism.into()),
             ("error", refusal.clone().into()),
         ];
         self.broker

@@ -7,4 +7,5 @@
 mod acts;
 mod ledger;
 mod lives;
+mod positions;
 pub(super) mod world;

@@ -11,6 +11,9 @@ export const worst = (findings) => findings.reduce((w, f) => (RANK[f.kind] > (RA
 /** A backlog below this grows and shrinks with every batch. */
 const BACKLOG = 100;
 
+/** What is short for messages that nobody consumes. */
+const LONELY = 'no consumers';
+
 const limitOf = (q, name) => {
   const own = q.arguments?.[`x-${name}`];
   const policy = q.effective_policy_definition?.[name];
@@ -33,7 +36,7 @@ export function queueFindings(q) {
     note('warn', 'full', `${count(ready)} of at most ${count(most)} messages: ${overflow === 'drop-head' ? 'the oldest are dropped' : 'publishes are refused'}.`, 'Consume faster or raise max-length.');
   }
   if (ready > 0 && q.consumers === 0) {
-    note(growth > 0 ? 'bad' : 'warn', 'no consumers', `${plural(ready, 'message')} and nobody consumes${growth > 0 ? `, growing by ${rate(growth)}` : ''}.`, 'Start a consumer, set a TTL, or purge.');
+    note(growth > 0 ? 'bad' : 'warn', LONELY, `${plural(ready, 'message')} and nobody consumes${growth > 0 ? `, growing by ${rate(growth)}` : ''}.`, 'Start a consumer, set a TTL, or purge.');
   } else if (growth >= 1 && ready > BACKLOG) {
     note('warn', `growing ${rate(growth)}`, `Grows by ${rate(growth)}: consumers take ${rate(out)}.`, 'Add consumers or look at why they are slow.');
   } else if (ready > BACKLOG && growth <= -1) {
@@ -65,25 +68,40 @@ function nodeFindings(n) {
 /** The same finding of this many queues is said once. */
 const SAME = 3;
 
+/** The queues that nobody consumes from: the worst of those at hand, and how many others there are in all. */
+function lonely(same, all) {
+  if (!same.length && !all) return [];
+  const growing = same.filter(({ f }) => f.kind === 'bad');
+  const first = (growing.length ? growing : same)[0];
+  const others = Math.max(same.length, all) - (first ? 1 : 0);
+  const names = same.filter((x) => x !== first).slice(0, 4).map((x) => x.q.name);
+  return [
+    ...(first ? [{ ...first.f, text: `${first.q.name}: ${first.f.text}`, href: to.queue(first.q.vhost, first.q.name) }] : []),
+    ...(others ? [{ kind: growing.length > 1 ? 'bad' : 'warn', text: `${plural(others, first ? 'more queue' : 'queue')} with messages and without consumers${names.length ? `: ${names.join(', ')}${others > names.length ? ', …' : ''}` : '.'}`, todo: '', href: link(['queues'], { sort: 'messages', down: '1', only: 'nonempty,unconsumed' }) }] : []),
+  ];
+}
+
 /** Findings of queues; what several have in common is one line. */
-function together(queues) {
+function together(queues, unconsumed) {
   const byKind = new Map();
   for (const q of queues) {
     for (const f of queueFindings(q).filter((each) => each.kind !== 'info')) {
-      const key = `${f.kind} ${f.short.split(' ')[0]}`;
+      const key = f.short === LONELY ? LONELY : `${f.kind} ${f.short.split(' ')[0]}`;
       byKind.set(key, [...(byKind.get(key) ?? []), { q, f }]);
     }
   }
-  return [...byKind.values()].flatMap((same) => {
+  const alone = byKind.get(LONELY) ?? [];
+  byKind.delete(LONELY);
+  return [...lonely(alone, unconsumed), ...[...byKind.values()].flatMap((same) => {
     const single = ({ q, f }) => ({ ...f, text: `${q.name}: ${f.text}`, href: to.queue(q.vhost, q.name) });
     if (same.length < SAME) return same.map(single);
     const deepest = same.reduce((a, b) => ((b.q.messages ?? 0) > (a.q.messages ?? 0) ? b : a));
-    return [single(deepest), { ...deepest.f, text: `${plural(same.length - 1, 'more queue')} with the same: ${same.filter((x) => x !== deepest).slice(0, 4).map((x) => x.q.name).join(', ')}${same.length > 5 ? ', …' : ''}`, todo: '', href: link(['queues'], { sort: 'messages', down: '1', only: /no consumers/.test(deepest.f.short) ? 'unconsumed' : '' }) }];
-  });
+    return [single(deepest), { ...deepest.f, text: `${plural(same.length - 1, 'more queue')} with the same: ${same.filter((x) => x !== deepest).slice(0, 4).map((x) => x.q.name).join(', ')}${same.length > 5 ? ', …' : ''}`, todo: '', href: link(['queues'], { sort: 'messages', down: '1' }) }];
+  })];
 }
 
 /** The whole broker's findings, worst first. */
-export function brokerFindings({ overview, nodes, blocked, queues, failed }) {
+export function brokerFindings({ overview, nodes, blocked, queues, unconsumed = 0, failed }) {
   const found = (nodes ?? []).flatMap(nodeFindings);
   if (failed) found.push({ kind: 'warn', text: `Not everything is known: ${failed.message}`, todo: failed.advice });
   if (blocked?.length) {
@@ -93,7 +111,7 @@ export function brokerFindings({ overview, nodes, blocked, queues, failed }) {
   const returned = statRate(overview ?? {}, 'return_unroutable') ?? 0;
   if (lost > 0) found.push({ kind: 'warn', text: `${rate(lost)} messages match no queue and are dropped.`, todo: 'Look for a missing binding (Exchanges, routing test), or set an alternate exchange.', href: link(['exchanges'], { sort: 'message_stats.publish_in_details.rate', down: '1' }) });
   if (returned > 0) found.push({ kind: 'warn', text: `${rate(returned)} messages match no queue and are returned to their publishers.`, todo: 'Look for a missing binding.', href: link(['exchanges']) });
-  found.push(...together(queues ?? []));
+  found.push(...together(queues ?? [], unconsumed));
   return found.sort((a, b) => RANK[b.kind] - RANK[a.kind]);
 }
 

@@ -9,7 +9,7 @@ import { vhosts } from './session.js';
 import { useCell } from './router.js';
 
 function Heading({ column, sort, down, onSort }) {
-  if (!column.sort || !onSort) return html`<th scope="col" class=${column.num ? 'num' : ''} title=${column.title}>${column.label}</th>`;
+  if (!column.sort || !onSort) return html`<th scope="col" class=${`${column.num ? 'num' : ''} ${column.className ?? ''}`} title=${column.title}>${column.label}</th>`;
   const active = sort === column.sort;
   return html`<th scope="col" class=${column.num ? 'num' : ''} aria-sort=${active ? (down ? 'descending' : 'ascending') : undefined} title=${column.title}>
     <button type="button" onClick=${() => onSort(column.sort, active ? !down : Boolean(column.num))}>${column.label}<span aria-hidden="true">${active ? (down ? '↓' : '↑') : ''}</span></button></th>`;

@@ -3,7 +3,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../lib.js';
 import { address } from '../api.js';
 import { Head } from '../parts.js';
-import { plural } from '../format.js';
+import { moment, plural } from '../format.js';
 
 /** Lines that the page keeps. */
 const KEPT = 2000;
@@ -19,7 +19,17 @@ function read(data) {
   }
 }
 
+/** An event as a line: when, what, and what it is about. */
+function readEvent(data) {
+  const { event, timestamp_in_ms: at, ...about } = JSON.parse(data);
+  const shown = Object.entries(about).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return { level: 'info', text: [moment(at), event, ...shown].join(' ') };
+}
+
+const VIEWS = { lines: 'Log lines', events: 'Events' };
+
 export function Logs() {
+  const [view, setView] = useState('lines');
   const [lines, setLines] = useState([]);
   const [state, setState] = useState('connecting');
   const [held, setHeld] = useState(false);
@@ -29,22 +39,25 @@ export function Logs() {
   const waiting = useRef([]);
   useEffect(() => {
     let next = 1;
-    const stream = new EventSource(address('logs'));
+    const stream = new EventSource(address(view === 'events' ? 'events' : 'logs'));
+    setLines([]);
+    setState('connecting');
     const flush = () => { if (waiting.current.length) { const fresh = waiting.current; waiting.current = []; setLines((before) => [...before, ...fresh].slice(-KEPT)); } };
-    const take = (event) => { waiting.current.push({ id: next++, ...read(event.data) }); if (waiting.current.length > KEPT) waiting.current.shift(); };
+    const take = (event) => { waiting.current.push({ id: next++, ...(event.type === 'event' ? readEvent : read)(event.data) }); if (waiting.current.length > KEPT) waiting.current.shift(); };
     const timer = setInterval(flush, 200);
     stream.addEventListener('open', () => setState('open'));
     stream.addEventListener('error', () => setState(stream.readyState === EventSource.CLOSED ? 'closed' : 'connecting'));
     stream.addEventListener('message', take);
-    stream.addEventListener('log', take);
-    return () => { stream.close(); clearInterval(timer); };
-  }, []);
-  const shown = useMemo(() => lines.filter((l) => rank(l.level) >= rank(level) && (!text || l.text.toLowerCase().includes(text.toLowerCase()))), [lines, level, text]);
+    stream.addEventListener('event', take);
+    return () => { stream.close(); clearInterval(timer); waiting.current = []; };
+  }, [view]);
+  const shown = useMemo(() => lines.filter((l) => (view === 'events' || rank(l.level) >= rank(level)) && (!text || l.text.toLowerCase().includes(text.toLowerCase()))), [lines, level, text, view]);
   useEffect(() => { if (!held) box.current?.scrollTo(0, box.current.scrollHeight); }, [shown, held]);
-  const words = { open: 'Connected: lines appear as they are written.', connecting: 'Connecting …', closed: 'The broker does not send its log here. It needs the tag "administrator".' };
+  const words = { open: view === 'events' ? 'Connected: what happens from now on appears here.' : 'Connected: lines appear as they are written.', connecting: 'Connecting …', closed: 'The broker does not send its log here. It needs the tag "administrator".' };
   return html`<${Head} title="Live log" />
     <section class="panel flush" aria-label="Log"><div class="toolbar">
-      <label class="check">From level <select value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((l) => html`<option key=${l} value=${l} selected=${l === level}>${l}</option>`)}</select></label>
+      <div class="chips" role="group" aria-label="What is shown">${Object.entries(VIEWS).map(([id, label]) => html`<button type="button" class="chip" key=${id} aria-pressed=${id === view} onClick=${() => setView(id)}>${label}</button>`)}</div>
+      <label class="check">From level <select disabled=${view === 'events'} value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((l) => html`<option key=${l} value=${l} selected=${l === level}>${l}</option>`)}</select></label>
       <label><span class="hidden-text">Search the log</span><input type="search" placeholder="Search the log" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
       <button type="button" class="button small" aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? 'Follow' : 'Hold'}</button>
       <button type="button" class="button small" onClick=${() => setLines([])}>Clear</button>

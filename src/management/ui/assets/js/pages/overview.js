@@ -92,14 +92,16 @@ export function Overview() {
   const live = useLive(`overview?${rangeQuery(range, ['lengths', 'msg_rates'])}`);
   const nodes = useLive(isMonitor() ? 'nodes' : null);
   const deep = useLive(top('messages', 20));
+  // How many in all: more than the deepest may be left alone.
+  const lonely = useLive('queues?page=1&page_size=1&pagination=true&only=nonempty,unconsumed&columns=name,messages,consumers');
   const states = useLive('connections?page=1&page_size=100&pagination=true&sort=state&columns=name,state');
   return html`<${Head} title="Overview" />
   <${Waiting} live=${live}>${(o) => {
     const blocked = (states.data?.items ?? []).filter((c) => ['blocked', 'blocking'].includes(c.state));
-    const failed = [deep, states, nodes].find((part) => part.error && part.error.status !== 401);
-    const findings = brokerFindings({ failed: failed?.error, overview: o, nodes: nodes.data, blocked, queues: deep.data?.items });
+    const failed = [deep, lonely, states, nodes].find((part) => part.error && part.error.status !== 401);
+    const findings = brokerFindings({ failed: failed?.error, overview: o, nodes: nodes.data, blocked, queues: deep.data?.items, unconsumed: lonely.data?.filtered_count });
     return html`
-    ${known(deep) && known(states) && (!isMonitor() || known(nodes))
+    ${known(deep) && known(lonely) && known(states) && (!isMonitor() || known(nodes))
     ? html`<${Verdict} findings=${findings} fine="All is well: no alarms, nothing blocked, no backlog without consumers" />`
     : html`<section class="panel verdict"><div class="sign" aria-hidden="true">…</div><div><h2>Looking at nodes and queues</h2></div></section>`}
     <${Totals} o=${o} />

@@ -32,7 +32,7 @@ export const Features = ({ q }) => html`<span class="badges">
 const columns = (withVhost) => [
   ...(withVhost ? [{ key: 'vhost', label: 'Virtual host', sort: 'vhost' }] : []),
   { key: 'name', label: 'Name', sort: 'name', fixed: true, className: 'name', render: (q) => html`<a href=${to.queue(q.vhost, q.name)}>${q.name}</a>` },
-  { key: 'features', label: 'Features', render: (q) => html`<${Features} q=${q} />` },
+  { key: 'features', label: 'Features', className: 'roomy', render: (q) => html`<${Features} q=${q} />` },
   { key: 'findings', label: 'Findings', render: (q) => html`<${Findings} of=${queueFindings(q)} />` },
   { key: 'ready', label: 'Ready', num: true, sort: 'messages_ready', render: (q) => brief(q.messages_ready) },
   { key: 'unacked', label: 'Unacked', num: true, sort: 'messages_unacknowledged', render: (q) => brief(q.messages_unacknowledged) },
