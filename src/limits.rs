@@ -163,3 +163,10 @@ pub const METRICS_PIECE: usize = 64 * 1024;
 /// Queues up to which the sums of the metrics are made anew for each scrape, in about a millisecond;
 /// with more they are at most one round of the sampler old.
 pub const METRICS_FRESH_QUEUES: usize = 1_000;
+
+/// Sources of logins that are remembered, each an address, a name and a protocol: more than one
+/// broker's applications, little for an attacker to fill.
+pub const LOGIN_SOURCES: usize = 1_024;
+
+/// Octets that are kept of the name a login asks for: a user's name is no longer over AMQP.
+pub const LOGIN_NAME_BYTES: usize = 255;

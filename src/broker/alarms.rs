@@ -10,6 +10,8 @@ pub struct Alarms {
     disk: AtomicBool,
     /// Octets of resident memory at which publishers stop; 0 stops them at once.
     memory_limit: AtomicU64,
+    /// Free octets of the disk below which publishers stop.
+    disk_limit: AtomicU64,
 }
 
 impl Alarms {
@@ -19,6 +21,7 @@ impl Alarms {
             memory: AtomicBool::new(false),
             disk: AtomicBool::new(false),
             memory_limit: AtomicU64::new(memory_limit),
+            disk_limit: AtomicU64::new(0),
         }
     }
 
@@ -59,6 +62,17 @@ impl Alarms {
     /// Sets the limit in octets; the next measurement is held against it.
     pub fn set_memory_limit(&self, octets: u64) {
         self.memory_limit.store(octets, Ordering::Relaxed);
+    }
+
+    /// Free octets of the disk below which publishers are blocked. The store measures: it keeps this
+    /// and a little more for itself.
+    pub fn disk_limit(&self) -> u64 {
+        self.disk_limit.load(Ordering::Relaxed)
+    }
+
+    /// Notes the limit that the store was given.
+    pub fn set_disk_limit(&self, octets: u64) {
+        self.disk_limit.store(octets, Ordering::Relaxed);
     }
 
     /// Takes a measurement; true when the alarm was raised or cleared by it. It clears a little

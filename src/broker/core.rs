@@ -166,6 +166,7 @@ impl Broker {
             description: String::new(),
             tags: Vec::new(),
             default_queue_type: description.default_queue_type.clone(),
+            protected: description.protected,
         };
         self.insert_vhost(&name, description, Some(row))
     }

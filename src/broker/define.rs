@@ -72,6 +72,7 @@ pub(super) fn exchange_row(vhost: &Name, spec: &ExchangeSpec) -> ExchangeRow {
         auto_delete: spec.auto_delete,
         internal: spec.internal,
         arguments: spec.arguments.clone(),
+        declared_by: spec.declared_by.clone(),
     }
 }
 
@@ -84,6 +85,7 @@ pub(super) fn queue_row(queue: &SharedQueue) -> QueueRow {
         kind: queue.settings.kind.name().to_owned(),
         auto_delete: queue.auto_delete,
         arguments: queue.arguments.clone(),
+        declared_by: queue.declared_by.clone(),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Exchange {
     pub internal: bool,
     /// As declared.
     pub arguments: Table,
+    /// The user who declared it.
+    pub declared_by: Name,
     /// What it counts.
     pub counts: Arc<ExchangeCounts>,
     /// The policies it is under, and what they make of it.
@@ -46,6 +48,9 @@ pub struct ExchangePolicy {
     pub definition: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Who declared what nobody did: RabbitMQ's name for itself.
+pub const INTERNAL_USER: &str = "rmq-internal";
+
 /// `exchange 'x' in vhost '/'`, as error texts call it.
 pub fn exchange_subject(name: &[u8], vhost: &Name) -> String {
     format!(
@@ -64,6 +69,7 @@ pub struct ExchangeSpec {
     pub auto_delete: bool,
     pub internal: bool,
     pub arguments: Table,
+    pub declared_by: Name,
 }
 
 impl Exchange {
@@ -76,6 +82,7 @@ impl Exchange {
             auto_delete: spec.auto_delete,
             internal: spec.internal,
             arguments: spec.arguments,
+            declared_by: spec.declared_by,
             counts: Arc::default(),
             policy: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::core::Broker;
-use super::exchange::{Exchange, ExchangeSpec};
+use super::exchange::{Exchange, ExchangeSpec, INTERNAL_USER};
 use super::inject::Injected;
 use super::vhost::Vhost;
 use crate::amqp::properties::Properties;
@@ -76,6 +76,7 @@ impl LogExchange {
             auto_delete: false,
             internal: true,
             arguments: Table::default(),
+            declared_by: Name::from(INTERNAL_USER),
         })?;
         let exchange = vhost.existing_exchange(EXCHANGE)?;
         Ok((vhost, exchange))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Refusals};
 use super::core::Broker;
+use super::exchange::INTERNAL_USER;
 use super::shared_queue::QueueSpec;
 use super::vhost::Vhost;
 use crate::amqp::hot::join_route;
@@ -32,6 +33,7 @@ impl Broker {
             auto_delete: false,
             arguments: Table::default(),
             settings,
+            declared_by: Name::from(INTERNAL_USER),
         };
         let (queue, _) = vhost
             .declare_queue(self, spec, connection, now)

@@ -8,7 +8,7 @@ use super::admin::policies::policy_of_json;
 use super::core::Broker;
 use super::declare_exchange::exchange_type;
 use super::define::binding_of;
-use super::exchange::ExchangeSpec;
+use super::exchange::{ExchangeSpec, INTERNAL_USER};
 use super::shared_queue::{QueueSpec, queue_subject};
 use super::users::UserLimits;
 use super::vhost::{Description, queue_kind};
@@ -51,6 +51,7 @@ impl Broker {
                 tags: row.tags,
                 default_kind: kind.unwrap_or(self.options.default_kind),
                 default_queue_type: chosen,
+                protected: row.protected,
             };
             self.insert_vhost(&row.name, description, None);
         }
@@ -117,6 +118,10 @@ impl Broker {
                 auto_delete: row.auto_delete,
                 internal: row.internal,
                 arguments: row.arguments,
+                declared_by: match row.declared_by.is_empty() {
+                    true => Name::from(INTERNAL_USER),
+                    false => row.declared_by,
+                },
             })
         });
         if let Err(error) = outcome {
@@ -149,6 +154,7 @@ impl Broker {
                 auto_delete: row.auto_delete,
                 arguments: row.arguments,
                 settings,
+                declared_by: row.declared_by,
             };
             vhost.restore_queue(self, row.id, spec, now)
         });

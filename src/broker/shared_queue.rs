@@ -47,6 +47,8 @@ pub struct SharedQueue {
     pub arguments: Table,
     /// What the arguments set. Policies may set other values: [`Self::in_force`].
     pub settings: QueueArguments,
+    /// The user who declared it; empty where it was not kept.
+    pub declared_by: Name,
     /// When it was made, or found after a restart, in milliseconds since the epoch.
     pub made_at: u64,
     /// The policies it is under.
@@ -84,6 +86,7 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     pub arguments: Table,
     pub settings: QueueArguments,
+    pub declared_by: Name,
 }
 
 /// What was left of a queue when it was deleted.
@@ -182,6 +185,7 @@ impl SharedQueue {
             arguments: spec.arguments,
             machine,
             settings: spec.settings,
+            declared_by: spec.declared_by,
             policy: ArcSwapOption::new(policy.map(Arc::new)),
             deleted: AtomicBool::new(false),
             made_at: now,

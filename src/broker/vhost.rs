@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::declare_exchange::follow_policies;
 use super::events::shown;
-use super::exchange::{Exchange, ExchangeSpec};
+use super::exchange::{Exchange, ExchangeSpec, INTERNAL_USER};
 use super::journal::Journal;
 use super::observe::churn::QueueChurn;
 use super::observe::exchange_counts::ExchangeCounts;
@@ -77,6 +77,8 @@ pub struct Description {
     pub default_queue_type: Option<String>,
     /// The same, in force.
     pub default_kind: QueueKind,
+    /// It is not to be deleted.
+    pub protected: bool,
 }
 
 /// The queue type that declarations and definitions call `name`.
@@ -131,6 +133,7 @@ impl Vhost {
                 auto_delete: false,
                 internal: *internal,
                 arguments: Table::default(),
+                declared_by: Name::from(INTERNAL_USER),
             });
             vhost
                 .exchanges

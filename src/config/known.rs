@@ -58,7 +58,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("default_policies.*", LATER),
     ("default_limits.*", LATER),
     ("collect_statistics", LATER),
-    ("collect_statistics_interval", LATER),
     ("reverse_dns_lookups", LATER),
     ("motd_file", LATER),
     ("classic_queue.*", ERLANG),

@@ -313,6 +313,8 @@ pub struct ManagementSettings {
     pub max_body_bytes: u64,
     /// Minutes that a login to the pages lasts.
     pub login_session_timeout_min: u64,
+    /// Milliseconds between two rounds of samples.
+    pub statistics_interval_ms: u64,
     /// How much is told of rates.
     pub rates_mode: RatesMode,
     /// No rates in any answer.

@@ -64,6 +64,8 @@ pub struct ImportedVhost {
     pub tags: Option<Vec<String>>,
     /// The type of queues declared without one; `None` where the file says nothing.
     pub default_queue_type: Option<String>,
+    /// Whether it may not be deleted; `None` where the file says nothing (RabbitMQ before 4.1).
+    pub protected: Option<bool>,
 }
 
 /// A user's permissions in a virtual host.

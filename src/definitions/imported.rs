@@ -21,6 +21,7 @@ impl From<&ImportedVhost> for VhostRow {
             description: vhost.description.clone().unwrap_or_default(),
             tags: vhost.tags.clone().unwrap_or_default(),
             default_queue_type: vhost.default_queue_type.clone(),
+            protected: vhost.protected.unwrap_or(false),
         }
     }
 }

@@ -72,6 +72,7 @@ mod tests {
                 description: String::new(),
                 tags: Vec::new(),
                 default_queue_type: None,
+                protected: false,
             };
             state.apply(number + 1, &Command::PutVhost(row), &mut Vec::new());
         }

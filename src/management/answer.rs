@@ -12,6 +12,7 @@ impl From<AdminError> for ApiError {
             AdminError::NotFound => Self::not_found(),
             AdminError::NoVhost => Self::missing("vhost_not_found"),
             AdminError::Invalid(reason) | AdminError::Refused(reason) => Self::bad_request(reason),
+            AdminError::Precondition(reason) => Self::precondition_failed(reason),
         }
     }
 }

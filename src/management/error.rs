@@ -70,6 +70,12 @@ impl ApiError {
         Self::with(StatusCode::BAD_REQUEST, error, reason.into())
     }
 
+    /// What stands in the way has to be taken away first.
+    pub fn precondition_failed(reason: impl Into<Cow<'static, str>>) -> Self {
+        let status = StatusCode::PRECONDITION_FAILED;
+        Self::with(status, "precondition_failed", reason.into())
+    }
+
     /// The user may not do this.
     pub fn not_authorised(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::with(StatusCode::UNAUTHORIZED, "not_authorised", reason.into())

@@ -62,8 +62,6 @@ pub struct NodeFacts {
     pub config_files: Vec<PathBuf>,
     /// Where its log goes, as RabbitMQ lists it: paths, or `<stdout>`.
     pub log_files: Vec<String>,
-    /// Free octets of the disk below which publishers are blocked.
-    pub disk_free_limit: u64,
     /// Files that this process may open.
     pub files_max: u64,
 }

@@ -17,6 +17,7 @@ pub mod listing;
 pub mod metrics;
 pub mod operations;
 pub mod query;
+mod reading;
 pub mod router;
 pub mod rows;
 pub mod segments;

@@ -120,11 +120,18 @@ impl Transport {
                 let Ok(response) = answered;
                 settle_method(response, &method, is_api)
             }
+            None if path == "/" => self.to_prefix(),
             None => ApiError::not_found().into_response(),
         };
         let mut response = self.finish(response).await;
         self.cors.apply(&asked, response.headers_mut());
         response
+    }
+
+    /// Leads whoever asks for the root to where the pages are.
+    fn to_prefix(&self) -> Response {
+        let location = (header::LOCATION, format!("{}/", self.prefix));
+        (StatusCode::MOVED_PERMANENTLY, [location]).into_response()
     }
 
     /// The headers of every answer, and its length.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::memory::available;
-use crate::config::{DiskLimit, Loaded, Settings};
+use crate::config::{DiskLimit, Loaded, RatesMode, Settings};
 use crate::management::ListenerFacts;
 
 /// Files that are open for other things than connections.
@@ -47,6 +47,12 @@ pub fn limits(settings: &Settings, limit: u64, files: u64) {
         limit >> 20,
         total >> 20
     );
+    if settings.management.rates_mode != RatesMode::Basic {
+        tracing::warn!(
+            "management.rates_mode has no effect: rates of each object are shown (basic), those by \
+             pair of objects (detailed) are not counted"
+        );
+    }
     match resources.disk_free_limit {
         DiskLimit::Absolute(octets) => {
             tracing::info!("Disk free limit set to {}MB", octets / 1_000_000);

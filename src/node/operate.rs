@@ -95,7 +95,9 @@ impl Operations for Operator {
         if let Some(log) = self.broker.journal.log() {
             log.set_reserve_bytes(store::reserve(&resources));
         }
-        store::free_limit(&resources)
+        let limit = store::free_limit(&resources);
+        self.broker.alarms.set_disk_limit(limit);
+        limit
     }
 
     fn settings(&self) -> Vec<(String, String)> {

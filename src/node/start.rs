@@ -16,6 +16,7 @@ use super::{banner, control, data_dir, logging, management, memory};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
 use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
+use crate::broker::exchange::INTERNAL_USER;
 use crate::broker::log_exchange::LogExchange;
 use crate::broker::observe::sampler;
 use crate::broker::timer::Timer;
@@ -32,9 +33,6 @@ use crate::server::session::SessionOptions;
 
 /// How long connections have to close in order after SIGTERM.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// How often the numbers of all objects are noted; RabbitMQ's `collect_statistics_interval`.
-const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
@@ -63,6 +61,9 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     let session = session_options(settings)?;
     let signals = StopSignals::catch()?;
     let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
+    broker
+        .alarms
+        .set_disk_limit(free_limit(&settings.resources));
     prepare(&broker, settings, store.is_new)?;
     store.keep_definitions(&broker)?;
     let socket_options = socket_options(settings);
@@ -85,7 +86,6 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
             data_dir: folder.path.clone(),
             config_files: loaded.files.clone(),
             log_files,
-            disk_free_limit: free_limit(&settings.resources),
             files_max: files,
         },
         started,
@@ -103,7 +103,8 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
     // Nobody else sets it.
     let _ = api.operations.set(Arc::new(operator));
     tokio::spawn(control::serve(socket, Transport::new(Arc::clone(&api))));
-    tokio::spawn(sampler::run(Arc::clone(&broker), SAMPLE_EVERY));
+    let every = Duration::from_millis(settings.management.statistics_interval_ms);
+    tokio::spawn(sampler::run(Arc::clone(&broker), every));
     let mut accepting = Vec::new();
     for opened in opened {
         let up = opened.facts.open.accepting();
@@ -212,7 +213,7 @@ fn load_definitions(broker: &Broker, path: &Path, default_vhost: &str) -> anyhow
     };
     let scope = Scope::Broker { default_vhost };
     let warnings = broker
-        .import_definitions(&text, scope, &mut report)
+        .import_definitions(&text, scope, INTERNAL_USER, &mut report)
         .with_context(|| format!("load_definitions: {}", path.display()))?;
     for warning in warnings {
         tracing::warn!("{}: {warning}", path.display());

@@ -92,11 +92,11 @@ pub fn definitions(data: &[u8]) {
     });
     broker.put_vhost(b"/", None);
     let queues = definitions.queues.len();
-    match broker.apply_definitions(definitions.clone(), &mut |_| {}) {
+    match broker.apply_definitions(definitions.clone(), "fuzzer", &mut |_| {}) {
         Ok(warnings) => {
             let there: usize = broker.vhosts().iter().map(|v| v.all_queues().len()).sum();
             assert!(there <= queues);
-            let again = broker.apply_definitions(definitions, &mut |_| {});
+            let again = broker.apply_definitions(definitions, "fuzzer", &mut |_| {});
             assert_eq!(again.expect("a second import changes nothing"), warnings);
         }
         Err(error) => assert!(!error.to_string().is_empty()),

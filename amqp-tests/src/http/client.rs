@@ -1,9 +1,11 @@
-//! Requests: one TCP connection each, read to its framed end.
+//! Requests: one connection each, read to its framed end.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
+use super::secure::{Secure, Tls};
 use super::{Answer, base64};
 use crate::suite::{Result, fail};
 
@@ -22,6 +24,7 @@ pub struct Http {
     /// TCP port.
     pub port: u16,
     login: Option<(String, String)>,
+    tls: Option<Tls>,
 }
 
 /// What to ask.
@@ -76,6 +79,24 @@ impl Http {
             host: "127.0.0.1".into(),
             port,
             login: Some(("guest".into(), "guest".into())),
+            tls: None,
+        }
+    }
+    /// The same over TLS, where this file says who may sign the server's certificate.
+    pub fn over_tls(&self, ca: &Path) -> Self {
+        let ca = ca.to_path_buf();
+        Self {
+            tls: Some(Tls { ca, own: None }),
+            ..self.clone()
+        }
+    }
+    /// The same with a certificate of the client's own, where it is over TLS.
+    pub fn showing(&self, certificate: &Path, key: &Path) -> Self {
+        let own = Some((certificate.to_path_buf(), key.to_path_buf()));
+        let tls = self.tls.clone().map(|tls| Tls { own, ..tls });
+        Self {
+            tls,
+            ..self.clone()
         }
     }
     /// The same server at another address.
@@ -130,10 +151,22 @@ impl Http {
         }
     }
     fn exchange(&self, request: &Request, what: &str) -> std::io::Result<Answer> {
+        let sent = self.octets(request, what);
+        if let Some(tls) = &self.tls {
+            let mut connection = Secure::connect(&self.host, self.port, tls)?;
+            let (mut to, from) = connection.ends()?;
+            to.write_all(&sent)?;
+            return read_answer(&mut BufReader::new(from), request, what);
+        }
         let mut stream = TcpStream::connect((self.host.as_str(), self.port))?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
         stream.set_nodelay(true)?;
+        stream.write_all(&sent)?;
+        read_answer(&mut BufReader::new(stream), request, what)
+    }
+    /// A request as it is sent.
+    fn octets(&self, request: &Request, what: &str) -> Vec<u8> {
         let mut sent = format!("{what} HTTP/1.1\r\nhost: {}:{}\r\n", self.host, self.port);
         sent.push_str("connection: close\r\n");
         if let Some((user, password)) = &self.login {
@@ -149,8 +182,7 @@ impl Http {
         sent.push_str("\r\n");
         let mut sent = sent.into_bytes();
         sent.extend_from_slice(request.body.as_deref().unwrap_or_default());
-        stream.write_all(&sent)?;
-        read_answer(&mut BufReader::new(stream), request, what)
+        sent
     }
 }
 

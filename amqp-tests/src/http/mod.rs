@@ -10,6 +10,7 @@ mod client;
 mod encode;
 mod json;
 mod parse;
+mod secure;
 mod shape;
 
 pub use answer::Answer;

@@ -26,6 +26,12 @@ pub const ALL: &[Scenario] = &[
         one_vhost,
     ),
     over_http(
+        "http.definitions.no_vhost",
+        "definitions for a vhost that is not there are 404, and make none",
+        "management 1.1",
+        no_vhost,
+    ),
+    over_http(
         "http.definitions.merge",
         "an import adds and changes, and deletes nothing",
         "management 5.4",
@@ -45,6 +51,16 @@ pub const ALL: &[Scenario] = &[
     )
     .seconds(180),
 ];
+
+fn no_vhost(ctx: &mut Ctx) -> Result {
+    let http = Api::new(ctx)?.http;
+    let name = ctx.name("nosuch");
+    http.post(&format!("/api/definitions/{name}"), "{}")?
+        .refused(404, "not_found", "vhost_not_found")?;
+    http.get(&format!("/api/vhosts/{name}"))?
+        .expect(404)
+        .map(drop)
+}
 
 /// What the recorded exchange of this name answered, with this node's name.
 fn record(name: &str) -> Result<Json> {

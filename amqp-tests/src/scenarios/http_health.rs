@@ -37,6 +37,13 @@ pub const ALL: &[Scenario] = &[
         certificates,
     ),
     over_http(
+        "http.health.timeout",
+        "a check takes the header timeout; one that is no number is refused",
+        "management 1.5",
+        timeout,
+    )
+    .deviation("RabbitMQ crashes on what is no number (RULINGS 22 a)"),
+    over_http(
         "http.health.gone",
         "a broker that was stopped answers no check",
         "management 1.5",
@@ -160,25 +167,22 @@ fn memory_alarm(ctx: &mut Ctx) -> Result {
     alarmed(&api, "memory", "mem_alarm")
 }
 
-/// A key and a certificate that is good for ten days.
-fn certificate(folder: &std::path::Path) -> Result<()> {
-    let made = Command::new("openssl")
-        .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "10",
-        ])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-keyout",
-            "key.pem",
-            "-out",
-            "cert.pem",
-        ])
+/// Makes `cert.pem`, which signs itself and is good for ten days, and `key.pem`.
+pub(super) fn certificate(folder: &std::path::Path) -> Result<()> {
+    let words = "req -x509 -newkey rsa:2048 -nodes -days 10 -subj /CN=localhost -keyout key.pem \
+                 -out cert.pem";
+    openssl(folder, words)
+}
+
+/// Runs openssl in this folder; the scenario is not run where there is none.
+pub(super) fn openssl(folder: &std::path::Path, words: &str) -> Result<()> {
+    let run = Command::new("openssl")
+        .args(words.split_ascii_whitespace())
         .current_dir(folder)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    match made {
+    match run {
         Ok(status) if status.success() => Ok(()),
         _ => crate::suite::not_run("needs openssl"),
     }
@@ -225,6 +229,16 @@ fn certificates(ctx: &mut Ctx) -> Result {
     drop(broker);
     std::fs::remove_dir_all(&folder)?;
     Ok(())
+}
+
+fn timeout(ctx: &mut Ctx) -> Result {
+    let http = Api::new(ctx)?.http;
+    let asked = |timeout: &str| {
+        let path = format!("{CHECKS}/alarms");
+        http.send(&Request::new("GET", &path).header("timeout", timeout))
+    };
+    check_eq!(asked("10000")?.expect(200)?.json()?["status"].text(), "ok");
+    asked("soon")?.expect(ctx.on(500, 400)).map(drop)
 }
 
 fn gone(ctx: &mut Ctx) -> Result {

@@ -35,8 +35,10 @@ mod http_health;
 mod http_limits;
 mod http_lists;
 mod http_messages;
+mod http_operators;
 mod http_policies;
 mod http_replay;
+mod http_settings;
 mod http_transport;
 mod logs;
 mod malformed;
@@ -120,6 +122,8 @@ const AREAS: &[&[Scenario]] = &[
     restart_access::ALL,
     http_beyond::ALL,
     restart_policies::ALL,
+    http_operators::ALL,
+    http_settings::ALL,
     http_transport::ALL,
     http_errors::ALL,
     http_firehose::ALL,

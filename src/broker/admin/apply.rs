@@ -41,14 +41,15 @@ impl Broker {
     pub(super) fn put_definitions(
         &self,
         definitions: ImportedDefinitions,
+        by: &str,
         counter: &mut Counter<'_>,
     ) -> Result<(), ImportFailure> {
         self.apply_vhosts(&definitions, counter)?;
         self.apply_users(&definitions, counter)?;
         self.apply_parameters(&definitions, counter)?;
         self.apply_policies(&definitions.policies, counter)?;
-        self.apply_exchanges(&definitions, counter)?;
-        self.apply_queues(&definitions, counter)?;
+        self.apply_exchanges(&definitions, by, counter)?;
+        self.apply_queues(&definitions, by, counter)?;
         for binding in &definitions.bindings {
             self.apply_binding(binding)?;
             counter.add(1);
@@ -99,6 +100,7 @@ impl Broker {
                 // A type that is not known here leaves the broker's default.
                 default_queue_type: kind.filter(|kind| queue_kind(kind).is_some()),
                 tracing: None,
+                protected: vhost.protected,
             };
             let object = format!("vhost '{}'", vhost.name);
             self.admin_put_vhost(&vhost.name, change)
@@ -226,6 +228,7 @@ impl Broker {
     fn apply_exchanges(
         &self,
         definitions: &ImportedDefinitions,
+        by: &str,
         counter: &mut Counter<'_>,
     ) -> Result<(), ImportFailure> {
         for row in &definitions.exchanges {
@@ -243,6 +246,7 @@ impl Broker {
                 auto_delete: row.auto_delete,
                 internal: row.internal,
                 arguments: row.arguments.clone(),
+                declared_by: Name::from(by),
             })
             .map_err(refused(&object))?;
         }
@@ -252,6 +256,7 @@ impl Broker {
     fn apply_queues(
         &self,
         definitions: &ImportedDefinitions,
+        by: &str,
         counter: &mut Counter<'_>,
     ) -> Result<(), ImportFailure> {
         let now = crate::time::unix_ms();
@@ -271,6 +276,7 @@ impl Broker {
                 auto_delete: row.auto_delete,
                 arguments: row.arguments.clone(),
                 settings,
+                declared_by: Name::from(by),
             };
             host.declare_queue(self, spec, 0, now)
                 .map_err(refused(&subject))?;

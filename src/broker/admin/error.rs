@@ -19,4 +19,7 @@ pub enum AdminError {
     /// It is not to be done (400).
     #[error("{0}")]
     Refused(String),
+    /// It is not to be done as things stand (412).
+    #[error("{0}")]
+    Precondition(String),
 }

@@ -88,19 +88,20 @@ impl Broker {
         });
         file.insert("users".into(), users.collect());
         let vhosts = self.admin_list_vhosts().into_iter().map(|vhost| {
-            let mut row = json!({
-                "name": vhost.name,
-                "description": vhost.description,
-                "tags": vhost.tags,
-                "metadata": {"description": vhost.description, "tags": vhost.tags},
-            });
-            if let (Some(kind), Some(fields)) = (vhost.default_queue_type, row.as_object_mut()) {
-                fields.insert("default_queue_type".into(), kind.clone().into());
-                if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-                    metadata.insert("default_queue_type".into(), kind.into());
-                }
+            let mut metadata = Map::new();
+            metadata.insert("description".into(), vhost.description.into());
+            metadata.insert("tags".into(), vhost.tags.into());
+            if let Some(kind) = vhost.default_queue_type {
+                metadata.insert("default_queue_type".into(), kind.into());
             }
-            row
+            // RabbitMQ 4.x writes everything twice but the protection.
+            let mut row = metadata.clone();
+            if vhost.protected {
+                metadata.insert("protected_from_deletion".into(), true.into());
+            }
+            row.insert("name".into(), vhost.name.into());
+            row.insert("metadata".into(), metadata.into());
+            Value::Object(row)
         });
         file.insert("vhosts".into(), vhosts.collect());
         let permissions = self.admin_list_permissions(None, None).into_iter();

@@ -100,13 +100,14 @@ impl<'a> Counter<'a> {
 }
 
 impl Broker {
-    /// Imports a definitions file into the broker or one virtual host of it; all of it or, after a
-    /// precise error, nothing. Returns what was left out or has no effect, for the log. Takes as long
+    /// Imports a definitions file into the broker or one virtual host of it, for the user `by`; all of
+    /// it or, after a precise error, nothing. Returns what was left out or has no effect, for the log. Takes as long
     /// as the file has objects: not to be called where nothing may wait.
     pub fn import_definitions(
         &self,
         text: &str,
         scope: Scope<'_>,
+        by: &str,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Vec<String>, ImportFailure> {
         let target = match scope {
@@ -119,19 +120,20 @@ impl Broker {
             }
         };
         let definitions = parse(text, target).map_err(ImportFailure::Unreadable)?;
-        self.apply_definitions(definitions, report)
+        self.apply_definitions(definitions, by, report)
     }
 
-    /// Puts definitions in that were read before.
+    /// Puts definitions in that were read before, for the user `by`.
     pub fn apply_definitions(
         &self,
         definitions: ImportedDefinitions,
+        by: &str,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Vec<String>, ImportFailure> {
         let mut warnings = definitions.warnings.clone();
         warnings.extend(self.check_definitions(&definitions)?);
         let mut counter = Counter::new(&definitions, report);
-        self.put_definitions(definitions, &mut counter)?;
+        self.put_definitions(definitions, by, &mut counter)?;
         Ok(warnings)
     }
 }

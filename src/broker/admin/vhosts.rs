@@ -21,6 +21,8 @@ pub struct VhostView {
     pub default_queue_type: Option<String>,
     /// Publishes and deliveries are told of.
     pub tracing: bool,
+    /// It is not to be deleted.
+    pub protected: bool,
 }
 
 /// What is to be said of a virtual host; `None` leaves what was said, or takes the default.
@@ -34,6 +36,8 @@ pub struct VhostChange {
     pub default_queue_type: Option<String>,
     /// Publishes and deliveries are told of; not kept over a restart.
     pub tracing: Option<bool>,
+    /// It is not to be deleted.
+    pub protected: Option<bool>,
 }
 
 fn view(vhost: &Vhost) -> VhostView {
@@ -44,6 +48,7 @@ fn view(vhost: &Vhost) -> VhostView {
         tags: description.tags.clone(),
         default_queue_type: description.default_queue_type.clone(),
         tracing: vhost.is_traced(),
+        protected: description.protected,
     }
 }
 
@@ -54,6 +59,7 @@ fn vhost_row(name: &Name, description: &Description) -> VhostRow {
         description: description.text.clone(),
         tags: description.tags.clone(),
         default_queue_type: description.default_queue_type.clone(),
+        protected: description.protected,
     }
 }
 
@@ -96,6 +102,9 @@ impl Broker {
         if let Some(kind) = change.default_queue_type {
             description.default_queue_type = queue_kind(&kind).map(|_| kind);
         }
+        if let Some(protected) = change.protected {
+            description.protected = protected;
+        }
         let vhost = self.describe_vhost(name, description);
         if let Some(on) = change.tracing {
             self.trace(&vhost, on);
@@ -117,9 +126,30 @@ impl Broker {
         self.insert_vhost(&name, description, Some(row))
     }
 
-    /// Deletes a host with everything in it; its connections are closed with 320.
+    /// Protects a host that is there from being deleted, or takes that back.
+    pub fn admin_protect_vhost(&self, name: &str, protected: bool) -> Result<(), AdminError> {
+        let _one_at_a_time = self.vhost_change.lock();
+        let vhost = self.vhost(name.as_bytes()).ok_or(AdminError::NotFound)?;
+        let description = Description {
+            protected,
+            ..(*vhost.description()).clone()
+        };
+        self.describe_vhost(name, description);
+        Ok(())
+    }
+
+    /// Deletes a host with everything in it, unless it is protected; its connections are closed
+    /// with 320.
     pub fn admin_delete_vhost(&self, name: &str) -> Result<(), AdminError> {
         let _one_at_a_time = self.vhost_change.lock();
+        let known = self.vhost(name.as_bytes());
+        if known.is_some_and(|vhost| vhost.description().protected) {
+            let text = format!(
+                "Refusing to delete virtual host '{name}' because it is protected from deletion"
+            );
+            tracing::error!("{text}");
+            return Err(AdminError::Precondition(text));
+        }
         let vhost = self
             .remove_vhost(name.as_bytes())
             .ok_or(AdminError::NotFound)?;

@@ -1,6 +1,9 @@
 //! How often connections, channels and queues come and go.
 
+use std::net::IpAddr;
+
 use super::counter::SharedCounter;
+use super::sources::Sources;
 
 /// Connections and channels of the node.
 #[derive(Debug, Default)]
@@ -30,6 +33,31 @@ pub struct AuthAttempts {
     pub amqp: Attempts,
     /// Of the management API's.
     pub http: Attempts,
+    /// Both by source.
+    pub sources: Sources,
+}
+
+impl AuthAttempts {
+    /// An attempt over AMQP in the name of `user`, where it named one.
+    pub fn note_amqp(&self, address: Option<IpAddr>, user: Option<&str>, succeeded: bool) {
+        self.amqp.note(succeeded);
+        if let Some(user) = user {
+            self.sources.note(address, user, "amqp091", succeeded);
+        }
+    }
+
+    /// An attempt over HTTP in the name of `user`.
+    pub fn note_http(&self, address: Option<IpAddr>, user: &str, succeeded: bool) {
+        self.http.note(succeeded);
+        self.sources.note(address, user, "http", succeeded);
+    }
+
+    /// Begins at 0 again, as an operator asked.
+    pub fn reset(&self) {
+        self.amqp.reset();
+        self.http.reset();
+        self.sources.reset();
+    }
 }
 
 /// Attempts to log in.
@@ -41,7 +69,7 @@ pub struct Attempts {
 
 impl Attempts {
     /// One was made.
-    pub fn note(&self, succeeded: bool) {
+    fn note(&self, succeeded: bool) {
         if succeeded {
             self.succeeded.add(1);
         } else {
@@ -49,8 +77,7 @@ impl Attempts {
         }
     }
 
-    /// Begins at 0 again, as an operator asked.
-    pub fn reset(&self) {
+    fn reset(&self) {
         self.succeeded.reset();
         self.failed.reset();
     }

@@ -15,6 +15,7 @@ pub mod message_counts;
 pub mod observer;
 pub mod points;
 pub mod sampler;
+pub mod sources;
 pub mod tiers;
 pub mod totals;
 pub mod traffic;

@@ -153,6 +153,16 @@ impl Observer {
         seen.totals = *totals;
     }
 
+    /// Forgets every sample. Objects keep theirs, but nobody knows any more when they were taken.
+    pub fn forget(&self) {
+        let mut seen = self.0.lock();
+        seen.rounds.clear();
+        seen.vhosts.clear();
+        seen.node = Tiers::default();
+        seen.churn = Tiers::default();
+        seen.resources = Tiers::default();
+    }
+
     /// The node's sums in the last round.
     pub fn totals(&self) -> Totals {
         self.0.lock().totals
@@ -279,5 +289,37 @@ fn step_of<const N: usize>(tiers: &Tiers<N>) -> Step<N> {
     match tiers.last_two() {
         Some((latest, before, apart)) => Step::new(latest, before, apart),
         None => Step::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_known_of_before_a_reset() {
+        let observer = Observer::default();
+        let history = History::<1, 0, 0>::default();
+        let node = |observer: &Observer, now| {
+            let totals = Totals::default();
+            observer.begin_round(now);
+            observer.note_node(&totals, [now; CHURN_SERIES], Resources::default(), now);
+        };
+        for now in [5_000, 10_000] {
+            node(&observer, now);
+            history.note([now], now);
+        }
+        assert_eq!(observer.step(&history).rate(0), 1000.0);
+        assert_eq!(observer.churn_step().rate(0), 1000.0);
+        observer.forget();
+        assert_eq!(observer.step(&history).seconds, 0.0);
+        assert_eq!(observer.churn_step(), Step::default());
+        // The next round alone tells no rate; the one after it does.
+        for (now, rate) in [(15_000, 0.0), (20_000, 1000.0)] {
+            node(&observer, now);
+            history.note([now], now);
+            assert_eq!(observer.step(&history).rate(0), rate);
+            assert_eq!(observer.churn_step().rate(0), rate);
+        }
     }
 }

@@ -20,6 +20,7 @@ fn spec(name: &str) -> QueueSpec {
         auto_delete: false,
         arguments: table(&[]),
         settings: QueueArguments::default(),
+        declared_by: Name::from("tester"),
     }
 }
 
@@ -56,6 +57,7 @@ fn a_host_keeps_what_is_not_said_anew() {
         tags: Some(vec!["a".to_owned()]),
         default_queue_type: Some("quorum".to_owned()),
         tracing: Some(true),
+        protected: Some(true),
     };
     assert_eq!(broker.admin_put_vhost("v", full), Ok(Created(true)));
     let again = broker.admin_put_vhost("v", VhostChange::default());
@@ -66,6 +68,7 @@ fn a_host_keeps_what_is_not_said_anew() {
         tags: vec!["a".to_owned()],
         default_queue_type: Some("quorum".to_owned()),
         tracing: true,
+        protected: true,
     };
     assert_eq!(broker.admin_get_vhost("v"), Some(expected));
     let host = broker.vhost(b"v").unwrap();
@@ -76,6 +79,25 @@ fn a_host_keeps_what_is_not_said_anew() {
     };
     broker.admin_put_vhost("v", undefined).unwrap();
     assert_eq!(host.default_kind().name(), "classic");
+}
+
+#[test]
+fn a_protected_host_is_not_deleted() {
+    let stage = Stage::new();
+    let broker = &stage.broker;
+    broker.admin_put_vhost("v", change("")).unwrap();
+    assert_eq!(broker.admin_protect_vhost("v", true), Ok(()));
+    // What is said of it later leaves the protection.
+    broker.admin_put_vhost("v", change("described")).unwrap();
+    let text = "Refusing to delete virtual host 'v' because it is protected from deletion";
+    let refused = Err(AdminError::Precondition(text.to_owned()));
+    assert_eq!(broker.admin_delete_vhost("v"), refused);
+    let view = broker.admin_get_vhost("v").unwrap();
+    assert!(view.protected && view.description == "described");
+    assert_eq!(broker.admin_protect_vhost("v", false), Ok(()));
+    assert_eq!(broker.admin_delete_vhost("v"), Ok(()));
+    let missing = Err(AdminError::NotFound);
+    assert_eq!(broker.admin_protect_vhost("v", true), missing);
 }
 
 #[test]

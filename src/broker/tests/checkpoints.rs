@@ -30,6 +30,7 @@ fn declare(world: &World, name: &str, arguments: Table) -> Arc<SharedQueue> {
         auto_delete: false,
         arguments,
         settings,
+        declared_by: Name::from("tester"),
     };
     let declared = world.vhost.declare_queue(&world.broker, spec, 1, NOW);
     declared.unwrap().0

@@ -14,7 +14,9 @@ const WRITER: Writer<'static> = Writer {
 
 fn import(stage: &Stage, scope: Scope<'_>, file: &Json) -> Result<Vec<String>, ImportFailure> {
     let text = file.to_string();
-    stage.broker.import_definitions(&text, scope, &mut |_| {})
+    stage
+        .broker
+        .import_definitions(&text, scope, "importer", &mut |_| {})
 }
 
 fn export(stage: &Stage, scope: Scope<'_>) -> Json {
@@ -24,7 +26,8 @@ fn export(stage: &Stage, scope: Scope<'_>) -> Json {
 fn whole() -> Json {
     json!({
         "vhosts": [{"name": "v", "description": "d", "tags": ["t"],
-                    "default_queue_type": "quorum"}],
+                    "default_queue_type": "quorum",
+                    "metadata": {"protected_from_deletion": true}}],
         "users": [{"name": "u", "password_hash": "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR",
                    "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": "management",
                    "limits": {"max-channels": 4}}],
@@ -58,6 +61,9 @@ fn everything_takes_effect_and_comes_out_again() {
     let host = stage.broker.vhost(b"v").unwrap();
     let queue = host.queue(b"q2").unwrap();
     assert_eq!(queue.settings.kind.name(), "quorum");
+    assert!(host.description().protected);
+    let exchange = host.exchange(b"x").unwrap();
+    assert_eq!(exchange.declared_by.as_bytes(), b"importer");
     assert_eq!(queue.in_force(|settings| settings.max_length), Some(5));
     assert_eq!(host.queues_max(), Some(1), "what is there stays");
     let user = stage.broker.admin_get_user("u").unwrap();
@@ -188,7 +194,7 @@ fn one_fault_anywhere_and_nothing_is_done() {
     }
     let failure = stage
         .broker
-        .import_definitions("{x", WHOLE, &mut |_| {})
+        .import_definitions("{x", WHOLE, "importer", &mut |_| {})
         .unwrap_err();
     assert!(failure.is_not_json());
 }
@@ -256,7 +262,9 @@ fn progress_is_told_up_to_the_end() {
     let text = json!({"queues": queues}).to_string();
     stage
         .broker
-        .import_definitions(&text, WHOLE, &mut |progress| seen.push(progress))
+        .import_definitions(&text, WHOLE, "importer", &mut |progress| {
+            seen.push(progress)
+        })
         .unwrap();
     let done: Vec<usize> = seen.iter().map(|progress| progress.done).collect();
     assert_eq!(done, [0, 100, 200, 250]);

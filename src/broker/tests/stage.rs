@@ -79,6 +79,7 @@ impl Stage {
             auto_delete: false,
             arguments,
             settings,
+            declared_by: Name::from("tester"),
         };
         let declared = self.vhost.declare_queue(&self.broker, spec, 1, unix_ms());
         let (queue, new) = declared.unwrap();
@@ -110,6 +111,7 @@ impl Stage {
             auto_delete: false,
             internal: false,
             arguments,
+            declared_by: Name::from("tester"),
         };
         self.vhost.declare_exchange(spec).unwrap();
     }

@@ -122,10 +122,24 @@ pub const KEYS: &[Key] = &[
         },
     ),
     Key::new(
+        "collect_statistics_interval",
+        Value("5000"),
+        "milliseconds, 1000 to 600000",
+        "How often the numbers of all objects are noted: rates are of one such interval, and of each \
+         queue, exchange, channel and connection the last 13 are kept.",
+        |s, _, v| {
+            put(
+                &mut s.management.statistics_interval_ms,
+                integer(v, 1_000, 600_000),
+            )
+        },
+    ),
+    Key::new(
         "management.rates_mode",
         Value("basic"),
         "basic, detailed or none",
-        "Whether message rates are shown, and by pair of objects as well (detailed).",
+        "Taken for compatibility: rates of each object are shown, as with basic. Another mode is \
+         answered with a warning at the start.",
         |s, _, v| {
             let mode = match v {
                 "basic" => RatesMode::Basic,

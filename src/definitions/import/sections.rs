@@ -206,11 +206,16 @@ fn vhost(reader: &mut Reader<'_>, object: &Object<'_>) -> Option<ImportedVhost> 
         Some(inner) if inner.get("tags").is_some() => reader.words(inner, "tags"),
         _ => reader.words(object, "tags"),
     };
+    let protected = metadata.iter().chain([object]);
+    let protected = protected
+        .filter(|place| place.get("protected_from_deletion").is_some())
+        .find_map(|place| reader.boolean(place, "protected_from_deletion", None));
     Some(ImportedVhost {
         name,
         description,
         tags,
         default_queue_type,
+        protected,
     })
 }
 

@@ -18,6 +18,8 @@ pub struct VhostRow {
     pub tags: Vec<String>,
     /// The type of queues declared without one; `None` is the broker's default.
     pub default_queue_type: Option<String>,
+    /// It is not to be deleted.
+    pub protected: bool,
 }
 
 impl Row for VhostRow {
@@ -33,6 +35,11 @@ impl Row for VhostRow {
         put_texts(&mut out, &self.tags);
         let kind = self.default_queue_type.as_deref().unwrap_or_default();
         put_octets(&mut out, kind.as_bytes());
+        // Left out where it says nothing, so that such rows have the octets that they had before there
+        // was this field. A field behind it has to write it always.
+        if self.protected {
+            out.push(1);
+        }
         out
     }
 
@@ -43,6 +50,7 @@ impl Row for VhostRow {
             description: fields.text()?,
             tags: fields.texts()?,
             default_queue_type: Some(fields.text()?).filter(|text| !text.is_empty()),
+            protected: !fields.is_empty() && fields.octet()? & 1 != 0,
         })
     }
 }

@@ -6,6 +6,21 @@ use crate::definitions::codec::{CodecError, Fields, put_number, put_octets, put_
 use crate::definitions::import::DestinationKind;
 use crate::ids::Name;
 
+/// Appends who declared an object. Where that is not known nothing is, so that such rows have the
+/// octets that they had before there was this field: a field behind it has to write it always.
+fn put_user(out: &mut Vec<u8>, user: &Name) {
+    if !user.is_empty() {
+        put_octets(out, user.as_bytes());
+    }
+}
+
+fn user(fields: &mut Fields<'_>) -> Result<Name, CodecError> {
+    match fields.is_empty() {
+        true => Ok(Name::from("")),
+        false => fields.name(),
+    }
+}
+
 /// A durable exchange. The predeclared ones have no row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeRow {
@@ -21,6 +36,8 @@ pub struct ExchangeRow {
     pub internal: bool,
     /// As declared.
     pub arguments: Table,
+    /// The user who declared it; empty where it was not kept.
+    pub declared_by: Name,
 }
 
 impl Row for ExchangeRow {
@@ -35,6 +52,7 @@ impl Row for ExchangeRow {
         put_octets(&mut out, self.kind.as_bytes());
         out.push(u8::from(self.auto_delete) | u8::from(self.internal) << 1);
         put_table(&mut out, &self.arguments);
+        put_user(&mut out, &self.declared_by);
         out
     }
 
@@ -50,6 +68,7 @@ impl Row for ExchangeRow {
             auto_delete: flags & 1 != 0,
             internal: flags & 2 != 0,
             arguments: fields.table()?,
+            declared_by: user(&mut fields)?,
         })
     }
 }
@@ -71,6 +90,8 @@ pub struct QueueRow {
     pub auto_delete: bool,
     /// As declared.
     pub arguments: Table,
+    /// The user who declared it; empty where it was not kept.
+    pub declared_by: Name,
 }
 
 impl Row for QueueRow {
@@ -86,6 +107,7 @@ impl Row for QueueRow {
         put_octets(&mut out, self.kind.as_bytes());
         out.push(u8::from(self.auto_delete));
         put_table(&mut out, &self.arguments);
+        put_user(&mut out, &self.declared_by);
         out
     }
 
@@ -98,6 +120,7 @@ impl Row for QueueRow {
             kind: fields.text()?,
             auto_delete: fields.octet()? & 1 != 0,
             arguments: fields.table()?,
+            declared_by: user(&mut fields)?,
         })
     }
 }

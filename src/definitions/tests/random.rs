@@ -85,6 +85,7 @@ impl Commands {
                 description: self.text(),
                 tags: self.texts(),
                 default_queue_type: self.rng.random::<bool>().then(|| "quorum".to_owned()),
+                protected: self.rng.random(),
             }),
             3 => Command::DeleteVhost { name: self.vhost() },
             4..=6 => Command::PutUser(self.user_row()),
@@ -119,6 +120,7 @@ impl Commands {
                 auto_delete: self.rng.random(),
                 internal: self.rng.random(),
                 arguments: self.table(2),
+                declared_by: self.name(),
             }),
             21..=22 => Command::DeleteExchange {
                 vhost: self.vhost(),
@@ -219,6 +221,7 @@ impl Commands {
             kind: "classic".to_owned(),
             auto_delete: self.rng.random(),
             arguments: self.table(3),
+            declared_by: self.name(),
         }
     }
 
@@ -279,6 +282,7 @@ pub(crate) fn fixture() -> State {
             description: "the host".to_owned(),
             tags: vec!["t".to_owned()],
             default_queue_type: Some("quorum".to_owned()),
+            protected: false,
         }),
         Command::PutUser(UserRow {
             name: "u".to_owned(),
@@ -307,6 +311,7 @@ pub(crate) fn fixture() -> State {
             auto_delete: true,
             internal: false,
             arguments: Table::default(),
+            declared_by: Name::from(""),
         }),
         Command::DeclareQueue(QueueRow {
             id: 300,
@@ -315,6 +320,7 @@ pub(crate) fn fixture() -> State {
             kind: "classic".to_owned(),
             auto_delete: false,
             arguments: arguments.clone(),
+            declared_by: Name::from(""),
         }),
         Command::Bind(BindingRow {
             vhost: vhost.clone(),

@@ -225,6 +225,7 @@ fn queue(id: u64, name: &str) -> QueueRow {
         kind: "classic".to_owned(),
         auto_delete: false,
         arguments: Table::default(),
+        declared_by: Name::from("u"),
     }
 }
 

@@ -1,5 +1,5 @@
-//! `/api/auth/attempts/{node}`: how many logins there were. RabbitMQ can also tell them by address,
-//! which it does not do unless configured; here they are never kept by address.
+//! `/api/auth/attempts/{node}`: how many logins there were, by protocol and by source. RabbitMQ has
+//! the latter only where it was switched on.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -61,7 +61,18 @@ async fn by_source(
     Segments(node): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
     check(&api, &caller, &node)?;
-    Ok(Json(json!([])))
+    let sources = api.broker.auth_attempts.sources.all().into_iter();
+    let items = sources.map(|(source, outcomes)| {
+        json!({
+            "remote_address": source.address.map(|address| address.to_string()),
+            "username": source.user,
+            "protocol": source.protocol,
+            "auth_attempts": outcomes.succeeded + outcomes.failed,
+            "auth_attempts_failed": outcomes.failed,
+            "auth_attempts_succeeded": outcomes.succeeded,
+        })
+    });
+    Ok(Json(items.collect()))
 }
 
 async fn reset(
@@ -70,8 +81,6 @@ async fn reset(
     Segments(node): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     check(&api, &caller, &node)?;
-    let attempts = &api.broker.auth_attempts;
-    attempts.http.reset();
-    attempts.amqp.reset();
+    api.broker.auth_attempts.reset();
     Ok(StatusCode::NO_CONTENT)
 }

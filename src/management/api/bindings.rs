@@ -114,24 +114,16 @@ impl Ends {
         }
     }
 
-    /// The bindings between the two, which must be there.
+    /// The bindings between the two: none where one of them is missing, as in RabbitMQ.
     fn views(&self, vhost: &Vhost) -> Result<Vec<BindingView>, ApiError> {
         let destination = self.destination()?;
-        let name = destination.name().as_bytes();
-        let exists = match &destination {
-            Destination::Queue(_) => vhost.queue(name).is_some(),
-            Destination::Exchange(_) => name.is_empty() || vhost.exchange(name).is_some(),
-        };
         let mut views = match self.source() {
             "" => from_default(vhost),
             name => {
                 let exchange = vhost.exchange(name.as_bytes());
-                from_exchange(exchange.ok_or_else(ApiError::not_found)?.as_ref())
+                exchange.map_or_else(Vec::new, |exchange| from_exchange(exchange.as_ref()))
             }
         };
-        if !exists {
-            return Err(ApiError::not_found());
-        }
         views.retain(|view| view.destination == destination);
         Ok(views)
     }

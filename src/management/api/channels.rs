@@ -1,7 +1,6 @@
 //! Channels: all, of a virtual host, of a connection, one.
 
 use axum::Router;
-use axum::extract::State;
 use axum::routing::get;
 
 use super::connections::{sees, visible_connection};
@@ -9,9 +8,9 @@ use crate::broker::observe::views::ChannelView;
 use crate::broker::observe::views::channel::{channel, channels, channels_of};
 use crate::broker::observe::views::consumer::consumers_of;
 use crate::broker::observe::views::queue::queues;
-use crate::management::auth::Caller;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
+use crate::management::reading::Reading;
 use crate::management::rows::ChannelRow;
 use crate::management::segments::Segments;
 use crate::management::shape::{Answer, Ranges, aside};
@@ -37,12 +36,7 @@ fn list(
     })
 }
 
-async fn all(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
-) -> Result<Answer, ApiError> {
+async fn all(Reading(api, caller, listing, ranges): Reading) -> Result<Answer, ApiError> {
     aside(move || {
         let mut views = channels(&api.broker);
         views.retain(|view| sees(&caller, &view.connection));
@@ -52,11 +46,8 @@ async fn all(
 }
 
 async fn of_vhost(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     caller.monitored_vhost(&api.broker, &name)?;
     aside(move || {
@@ -68,11 +59,8 @@ async fn of_vhost(
 }
 
 async fn of_connection(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     let handle = visible_connection(&api, &caller, &name)?;
     aside(move || {
@@ -83,11 +71,8 @@ async fn of_connection(
 }
 
 async fn one(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     let view = channel(&api.broker, &name).ok_or_else(ApiError::not_found)?;
     if !sees(&caller, &view.connection) {

@@ -7,7 +7,7 @@ use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::management::auth::Caller;
+use crate::management::auth::{Administrator, Caller};
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::segments::Segments;
@@ -81,8 +81,7 @@ async fn version(State(api): State<SharedApi>, _caller: Caller) -> Json<Value> {
     Json(json!(api.settings.node.product_version))
 }
 
-async fn flags(caller: Caller, listing: Listing) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
+async fn flags(_: Administrator, listing: Listing) -> Result<Json<Value>, ApiError> {
     let flags = FEATURE_FLAGS.map(|(name, meaning)| {
         json!({
             "name": name,
@@ -97,10 +96,9 @@ async fn flags(caller: Caller, listing: Listing) -> Result<Json<Value>, ApiError
 }
 
 async fn enable_flag(
-    caller: Caller,
+    _: Administrator,
     Segments(name): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     if FEATURE_FLAGS.iter().any(|(known, _)| *known == name) {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -123,27 +121,25 @@ async fn nothing_of(
 }
 
 /// One node has nothing to move to another.
-async fn rebalance(caller: Caller) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
+async fn rebalance(_: Administrator) -> Result<StatusCode, ApiError> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// RabbitMQ throws its samples away; here they are counters of the objects themselves, and rates
-/// come from the last two samples either way.
-async fn reset(caller: Caller) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
+/// Throws the samples away, so that charts and rates begin anew. Counters go on: what they say is
+/// about the objects, and is the same as the metrics say.
+async fn reset(State(api): State<SharedApi>, _: Administrator) -> Result<StatusCode, ApiError> {
+    tracing::warn!("Resetting RabbitMQ management storage");
+    api.broker.observer.forget();
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn reset_node(
     State(api): State<SharedApi>,
-    caller: Caller,
+    caller: Administrator,
     Segments(node): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
-    if node == api.node.name {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ApiError::not_found())
+    if node != api.node.name {
+        return Err(ApiError::not_found());
     }
+    reset(State(api), caller).await
 }

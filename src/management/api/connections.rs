@@ -13,6 +13,7 @@ use crate::broker::observe::views::connection::connection;
 use crate::management::auth::Caller;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
+use crate::management::reading::Reading;
 use crate::management::rows::ConnectionRow;
 use crate::management::segments::Segments;
 use crate::management::shape::{Answer, Ranges, aside};
@@ -71,12 +72,7 @@ fn list(
     )
 }
 
-async fn all(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
-) -> Result<Answer, ApiError> {
+async fn all(Reading(api, caller, listing, ranges): Reading) -> Result<Answer, ApiError> {
     aside(move || {
         let mut handles = api.broker.connections.all();
         handles.retain(|handle| sees(&caller, handle));
@@ -86,11 +82,8 @@ async fn all(
 }
 
 async fn of_vhost(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     caller.monitored_vhost(&api.broker, &name)?;
     aside(move || {
@@ -102,11 +95,8 @@ async fn of_vhost(
 }
 
 async fn one(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     let handle = visible_connection(&api, &caller, &name)?;
     let row = ConnectionRow::of(&api, &handle, true, ranges);

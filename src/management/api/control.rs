@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::{Credentials, Proof, authenticate};
 use crate::broker::alarms::resident_memory;
 use crate::config::parse_size;
+use crate::management::auth::Administrator;
 use crate::management::body::Body;
 use crate::management::operations::{Amount, Operations};
 use crate::management::{Api, ApiError, Caller, SharedApi};
@@ -22,6 +23,8 @@ pub fn routes() -> Router<SharedApi> {
         .route("/api/leveret/node", get(node))
         .route("/api/leveret/status", get(status))
         .route("/api/leveret/environment", get(environment))
+        // RabbitMQ 4.x's path of the same.
+        .route("/api/config/effective", get(environment))
         .route("/api/leveret/stop", post(stop))
         .route("/api/leveret/logs/rotate", post(rotate_logs))
         .route("/api/leveret/logs/level", put(set_log_level))
@@ -48,8 +51,7 @@ fn require_operator(caller: &Caller) -> Result<(), ApiError> {
     ))
 }
 
-async fn node(State(api): State<SharedApi>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
+async fn node(State(api): State<SharedApi>, _: Administrator) -> Result<Json<Value>, ApiError> {
     let node = &api.settings.node;
     Ok(Json(json!({
         "name": api.node.name,
@@ -62,8 +64,7 @@ async fn node(State(api): State<SharedApi>, caller: Caller) -> Result<Json<Value
     })))
 }
 
-async fn status(State(api): State<SharedApi>, caller: Caller) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
+async fn status(State(api): State<SharedApi>, _: Administrator) -> Result<Json<Value>, ApiError> {
     let broker = &api.broker;
     let (mut queues, mut ready, mut unacked, mut consumers) = (0u64, 0u64, 0u64, 0u64);
     let vhosts = broker.vhosts();
@@ -98,9 +99,8 @@ async fn status(State(api): State<SharedApi>, caller: Caller) -> Result<Json<Val
 
 async fn environment(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     let settings: Map<String, Value> = operations(&api)?
         .settings()
         .into_iter()
@@ -116,8 +116,10 @@ async fn stop(State(api): State<SharedApi>, caller: Caller) -> Result<StatusCode
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn rotate_logs(State(api): State<SharedApi>, caller: Caller) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
+async fn rotate_logs(
+    State(api): State<SharedApi>,
+    _: Administrator,
+) -> Result<StatusCode, ApiError> {
     operations(&api)?
         .rotate_logs()
         .map_err(|error| ApiError::unavailable(error.to_string()))?;
@@ -126,10 +128,9 @@ async fn rotate_logs(State(api): State<SharedApi>, caller: Caller) -> Result<Sta
 
 async fn set_log_level(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     body.require(&["level"])?;
     let level = body.text("level")?.unwrap_or_default();
     operations(&api)?

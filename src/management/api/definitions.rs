@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::broker::admin::{Scope, Writer};
 use crate::management::answer;
-use crate::management::auth::Caller;
+use crate::management::auth::{Administrator, Caller};
 use crate::management::body::RawBody;
 use crate::management::error::ApiError;
 use crate::management::query::Params;
@@ -55,10 +55,9 @@ fn file(definitions: Value, params: &Params) -> Response {
 
 async fn export(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     params: Params,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let default_vhost = api.settings.defaults.vhost.clone();
     let definitions = answer::aside(move || {
         exported(
@@ -75,11 +74,10 @@ async fn export(
 
 async fn export_vhost(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     params: Params,
     Segments(vhost): Segments<String>,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let definitions = answer::aside(move || exported(&api, Scope::Vhost(&vhost))).await?;
     let definitions = definitions.ok_or_else(|| ApiError::bad_request("vhost_not_found"))?;
     Ok(file(definitions, &params))
@@ -114,31 +112,35 @@ async fn form_file(api: &SharedApi, request: Request) -> Result<Vec<u8>, ApiErro
 
 async fn import(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let text = text(&api, request).await?;
-    put(&api, text, None).await
+    put(&api, &caller, text, None).await
 }
 
 async fn import_vhost(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Segments(vhost): Segments<String>,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     if api.broker.vhost(vhost.as_bytes()).is_none() {
-        return Err(ApiError::bad_request("vhost_not_found"));
+        return Err(ApiError::missing("vhost_not_found"));
     }
     let text = text(&api, request).await?;
-    put(&api, text, Some(vhost)).await
+    put(&api, &caller, text, Some(vhost)).await
 }
 
 /// All of the file or none of it.
-async fn put(api: &SharedApi, text: String, vhost: Option<String>) -> Result<StatusCode, ApiError> {
+async fn put(
+    api: &SharedApi,
+    caller: &Caller,
+    text: String,
+    vhost: Option<String>,
+) -> Result<StatusCode, ApiError> {
     let shared = SharedApi::clone(api);
+    let by = caller.name().to_owned();
     let work = move || {
         let scope = match &vhost {
             Some(name) => Scope::Vhost(name),
@@ -148,7 +150,7 @@ async fn put(api: &SharedApi, text: String, vhost: Option<String>) -> Result<Sta
         };
         shared
             .broker
-            .import_definitions(&text, scope, &mut |progress| {
+            .import_definitions(&text, scope, &by, &mut |progress| {
                 tracing::debug!(
                     "definitions: {} of {} objects",
                     progress.done,

@@ -22,6 +22,7 @@ use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::query::Params;
+use crate::management::reading::Reading;
 use crate::management::rows::{BindingRow, ExchangeRow};
 use crate::management::segments::{Segments, exchange_name, short};
 use crate::management::shape::{Answer, Ranges, aside, tables};
@@ -56,12 +57,7 @@ fn list(
     )
 }
 
-async fn all(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
-) -> Result<Answer, ApiError> {
+async fn all(Reading(api, caller, listing, ranges): Reading) -> Result<Answer, ApiError> {
     aside(move || {
         let vhosts = caller.visible_vhosts(&api.broker);
         list(&api, &vhosts, &listing, ranges)
@@ -70,11 +66,8 @@ async fn all(
 }
 
 async fn of_vhost(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     let vhost = caller.vhost(&api.broker, &name)?;
     aside(move || list(&api, &[vhost], &listing, ranges)).await
@@ -94,11 +87,8 @@ fn view(api: &Api, vhost: &Vhost, segment: &str) -> Result<ExchangeView, ApiErro
 }
 
 async fn show(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments((vhost, segment)): Segments<(String, String)>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     let vhost = caller.vhost(&api.broker, &vhost)?;
     let row = ExchangeRow::new(&api, view(&api, &vhost, &segment)?, true, ranges);
@@ -170,6 +160,7 @@ async fn declare(
         auto_delete: body.boolean("auto_delete")?.unwrap_or(false),
         internal: body.boolean("internal")?.unwrap_or(false),
         arguments,
+        declared_by: Name::from(caller.name()),
     })?;
     api.settled().await?;
     Ok(match existing {

@@ -1,9 +1,14 @@
 //! Health checks: 200 with `status: ok`, or 503 with `status: failed` and what is wrong.
 //!
-//! Every one looks at what it is named after. The old `healthchecks/node` answers 200 either way,
+//! Every one looks at what it is named after, for as long as the request's header `timeout` lets it, in
+//! milliseconds, or else for 70 s. The old `healthchecks/node` answers 200 either way,
 //! as RabbitMQ's does.
 
-use axum::extract::State;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -61,6 +66,32 @@ pub fn routes() -> Router<SharedApi> {
         )
         .route("/api/healthchecks/node", get(node))
         .route("/api/healthchecks/node/{node}", get(named_node))
+        .route_layer(from_fn(in_time))
+}
+
+/// Milliseconds that a check may take where the request does not say: RabbitMQ's.
+const TIMEOUT_MS: u64 = 70_000;
+
+/// Ends a check that takes too long, which has failed then.
+async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
+    let ms = match request.headers().get("timeout") {
+        None => TIMEOUT_MS,
+        Some(value) => {
+            let number = value
+                .to_str()
+                .ok()
+                .and_then(|text| text.trim().parse().ok());
+            number.ok_or_else(|| {
+                ApiError::bad_request("the header timeout is not a number of milliseconds")
+            })?
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_millis(ms), next.run(request));
+    answer.await.map_err(|_| {
+        ApiError::check_failed(json!({
+            "reason": format!("the check has not ended within {ms} ms"),
+        }))
+    })
 }
 
 fn ok() -> Checked {
@@ -266,7 +297,30 @@ async fn named_node(
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use tower::ServiceExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_check_ends_when_the_request_says_so() {
+        let router = Router::new()
+            .route("/never", get(std::future::pending::<StatusCode>))
+            .route("/at-once", get(|| async { "ok" }))
+            .route_layer(from_fn(in_time));
+        for (path, timeout, expected) in [
+            ("/never", "1", StatusCode::SERVICE_UNAVAILABLE),
+            ("/never", "soon", StatusCode::BAD_REQUEST),
+            ("/at-once", "0", StatusCode::OK),
+            ("/at-once", "60000", StatusCode::OK),
+        ] {
+            let request = Request::get(path).header("timeout", timeout);
+            let request = request.body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), expected, "{path} {timeout}");
+        }
+    }
 
     #[test]
     fn protocols_are_known_by_every_name() {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::broker::admin::{UserView, VhostLimits};
 use crate::management::answer;
-use crate::management::auth::Caller;
+use crate::management::auth::{Administrator, Caller};
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
@@ -77,11 +77,10 @@ fn limit(body: &Body) -> Result<Value, ApiError> {
 
 async fn set(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, name)): Segments<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let limit = limit(&body)?;
     api.broker.admin_put_vhost_limit(&vhost, &name, &limit)?;
     answer::done(&api.broker).await
@@ -89,10 +88,9 @@ async fn set(
 
 async fn clear(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, name)): Segments<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     api.broker.admin_delete_vhost_limit(&vhost, Some(&name))?;
     answer::done(&api.broker).await
 }
@@ -122,11 +120,10 @@ async fn of_user(
 
 async fn set_user(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((user, name)): Segments<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let limits = Map::from_iter([(name, limit(&body)?)]);
     api.broker.admin_set_user_limits(&user, &limits)?;
     answer::done(&api.broker).await
@@ -134,10 +131,9 @@ async fn set_user(
 
 async fn clear_user(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((user, name)): Segments<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     api.broker.admin_delete_user_limit(&user, Some(&name))?;
     answer::done(&api.broker).await
 }

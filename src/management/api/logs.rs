@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::logs::{Record, Tail};
-use crate::management::auth::Caller;
+use crate::management::auth::Administrator;
 use crate::management::error::ApiError;
 use crate::management::state::SharedApi;
 use crate::management::streams;
@@ -30,10 +30,9 @@ pub fn routes() -> Router<SharedApi> {
 /// everybody.
 async fn log_lines(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    caller.require_administrator()?;
     let logs = api.broker.logs().cloned().ok_or_else(ApiError::not_found)?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let from = first(logs.tail(), seen.and_then(|id| id.parse().ok()));

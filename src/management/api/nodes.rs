@@ -11,8 +11,8 @@ use crate::broker::observe::observer::RESOURCE_SERIES;
 use crate::broker::observe::views::NodeView;
 use crate::management::auth::Caller;
 use crate::management::error::ApiError;
-use crate::management::listing::Listing;
 use crate::management::query::Params;
+use crate::management::reading::Reading;
 use crate::management::segments::Segments;
 use crate::management::shape::ranges::Ranges;
 use crate::management::shape::stats::details;
@@ -44,12 +44,7 @@ fn check(api: &Api, caller: &Caller, node: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn all(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
-) -> Result<Json<Value>, ApiError> {
+async fn all(Reading(api, caller, listing, ranges): Reading) -> Result<Json<Value>, ApiError> {
     caller.require_monitor()?;
     aside(move || {
         listing
@@ -60,11 +55,8 @@ async fn all(
 }
 
 async fn show(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
     params: Params,
 ) -> Result<Json<Value>, ApiError> {
     check(&api, &caller, &name)?;
@@ -111,7 +103,7 @@ fn node(api: &Api, ranges: Ranges) -> Value {
     put("mem_limit", json!(view.mem_limit));
     put("mem_alarm", json!(view.mem_alarm));
     put("mem_calculation_strategy", json!("rss"));
-    put("disk_free_limit", json!(api.node.disk_free_limit));
+    put("disk_free_limit", json!(view.disk_limit));
     put("disk_free_alarm", json!(view.disk_alarm));
     put("exchange_types", exchange_types());
     put("auth_mechanisms", mechanisms(api));

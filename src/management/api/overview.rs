@@ -1,6 +1,5 @@
 //! `GET /api/overview`: the broker at a glance.
 
-use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
@@ -12,7 +11,7 @@ use crate::broker::observe::views::VhostView;
 use crate::broker::observe::{totals, views::vhost::vhosts};
 use crate::management::auth::Caller;
 use crate::management::error::ApiError;
-use crate::management::listing::Listing;
+use crate::management::reading::Reading;
 use crate::management::shape::ranges::Ranges;
 use crate::management::shape::stats::{DELIVERING, MessageStats, PUBLISHING, STORING, details};
 use crate::management::shape::{Details, aside, erlang};
@@ -24,12 +23,7 @@ pub fn routes() -> Router<SharedApi> {
     Router::new().route("/api/overview", get(overview))
 }
 
-async fn overview(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
-) -> Result<Json<Value>, ApiError> {
+async fn overview(Reading(api, caller, listing, ranges): Reading) -> Result<Json<Value>, ApiError> {
     aside(move || Ok(Json(listing.columns.apply(render(&api, &caller, ranges))))).await
 }
 

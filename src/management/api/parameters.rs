@@ -11,7 +11,7 @@ use crate::broker::admin::{
     COMPONENTS_OF_ADMINISTRATORS, GLOBAL_CLUSTER_NAME, GLOBALS_OF_ADMINISTRATORS, Parameter,
 };
 use crate::management::answer;
-use crate::management::auth::Caller;
+use crate::management::auth::{Administrator, Caller};
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
@@ -215,10 +215,9 @@ async fn cluster_name(State(api): State<SharedApi>, _caller: Caller) -> Json<Val
 
 async fn name_cluster(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     body.require(&["name"])?;
     let name = body.text("name")?.unwrap_or_default();
     api.broker

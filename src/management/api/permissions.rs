@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::auth::Pattern;
 use crate::broker::admin::{PermissionView, TopicPermissionView};
 use crate::management::answer;
-use crate::management::auth::Caller;
+use crate::management::auth::Administrator;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
@@ -86,51 +86,46 @@ pub(super) fn answer_topics(
 
 async fn list(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     answer(&api, &listing, None, None)
 }
 
 async fn list_topics(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     answer_topics(&api, &listing, None, None)
 }
 
 async fn of_vhost(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     listing: Listing,
     Segments(vhost): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     caller.vhost(&api.broker, &vhost)?;
     answer(&api, &listing, Some(&vhost), None)
 }
 
 async fn topics_of_vhost(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     listing: Listing,
     Segments(vhost): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     caller.vhost(&api.broker, &vhost)?;
     answer_topics(&api, &listing, Some(&vhost), None)
 }
 
 async fn one(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
     Segments((vhost, user)): Segments<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     let views = api.broker.admin_list_permissions(Some(&vhost), Some(&user));
     let view = views.first().ok_or_else(ApiError::not_found)?;
     Ok(Json(listing.columns.apply(item(view))))
@@ -138,11 +133,10 @@ async fn one(
 
 async fn topics(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
     Segments((vhost, user)): Segments<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     let views = api
         .broker
         .admin_list_topic_permissions(Some(&vhost), Some(&user));
@@ -167,11 +161,10 @@ fn patterns<'a, const N: usize>(body: &'a Body, keys: [&str; N]) -> Result<[&'a 
 
 async fn replace(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, user)): Segments<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let keys = ["configure", "write", "read"];
     body.require(&keys)?;
     let patterns = patterns(&body, keys)?;
@@ -181,21 +174,19 @@ async fn replace(
 
 async fn remove(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, user)): Segments<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     api.broker.admin_delete_permissions(&vhost, &user)?;
     answer::done(&api.broker).await
 }
 
 async fn replace_topic(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, user)): Segments<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     body.require(&["exchange", "write", "read"])?;
     let exchange = body.text("exchange")?.unwrap_or_default();
     short("exchange", exchange)?;
@@ -208,10 +199,9 @@ async fn replace_topic(
 
 async fn remove_topics(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, user)): Segments<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     api.broker
         .admin_delete_topic_permissions(&vhost, &user, None)?;
     answer::done(&api.broker).await
@@ -219,10 +209,9 @@ async fn remove_topics(
 
 async fn remove_topic(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments((vhost, user, exchange)): Segments<(String, String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     api.broker
         .admin_delete_topic_permissions(&vhost, &user, Some(&exchange))?;
     answer::done(&api.broker).await

@@ -16,11 +16,12 @@ use crate::broker::shared_queue::{QueueSpec, queue_subject};
 use crate::broker::{SharedQueue, Vhost};
 use crate::exchange::Destination;
 use crate::ids::Name;
-use crate::management::auth::Caller;
+use crate::management::auth::{Administrator, Caller};
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
 use crate::management::query::Params;
+use crate::management::reading::Reading;
 use crate::management::rows::QueueRow;
 use crate::management::rows::queue::Shown;
 use crate::management::segments::{Segments, short};
@@ -39,6 +40,7 @@ pub fn routes() -> Router<SharedApi> {
         .route("/api/queues", get(all))
         .route("/api/queues/detailed", get(all))
         .route("/api/queues/{vhost}", get(of_vhost))
+        .route("/api/users/{user}/queues", get(of_user))
         .route(one, get(show).put(declare).delete(delete))
         .route(&format!("{one}/bindings"), get(bindings))
         .route(&format!("{one}/contents"), on_delete(purge))
@@ -78,10 +80,7 @@ fn list(
 }
 
 async fn all(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
+    Reading(api, caller, listing, ranges): Reading,
     params: Params,
 ) -> Result<Answer, ApiError> {
     aside(move || {
@@ -96,16 +95,30 @@ async fn all(
 }
 
 async fn of_vhost(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments(name): Segments<String>,
-    listing: Listing,
-    ranges: Ranges,
     params: Params,
 ) -> Result<Answer, ApiError> {
     let vhost = caller.vhost(&api.broker, &name)?;
     aside(move || {
         let all = queues(&api.broker, Some(&vhost));
+        list(&api, all, &listing, (shown(&api, &params), ranges))
+    })
+    .await
+}
+
+/// The queues that a user declared, as RabbitMQ 4.x lists them.
+async fn of_user(
+    Reading(api, caller, listing, ranges): Reading,
+    Segments(name): Segments<String>,
+    params: Params,
+) -> Result<Answer, ApiError> {
+    caller.require_administrator()?;
+    let user = api.broker.admin_get_user(&name);
+    let user = user.ok_or_else(ApiError::not_found)?;
+    aside(move || {
+        let mut all = queues(&api.broker, None);
+        all.retain(|queue| queue.declared_by.as_bytes() == user.name.as_bytes());
         list(&api, all, &listing, (shown(&api, &params), ranges))
     })
     .await
@@ -125,11 +138,8 @@ pub fn find(vhost: &Vhost, name: &str) -> Result<Arc<SharedQueue>, ApiError> {
 }
 
 async fn show(
-    State(api): State<SharedApi>,
-    caller: Caller,
+    Reading(api, caller, listing, ranges): Reading,
     Segments((vhost, name)): Segments<(String, String)>,
-    listing: Listing,
-    ranges: Ranges,
 ) -> Result<Answer, ApiError> {
     let vhost = caller.vhost(&api.broker, &vhost)?;
     let queue = find(&vhost, &name)?;
@@ -200,6 +210,7 @@ async fn declare(
         auto_delete,
         arguments,
         settings,
+        declared_by: Name::from(caller.name()),
     };
     let (_, new) = vhost.declare_queue(&api.broker, spec, NO_CONNECTION, now)?;
     vhost.churn.declared.add(1);
@@ -249,11 +260,10 @@ async fn purge(
 /// Mirrors, which `sync` and `cancel_sync` are about, do not exist on a single node.
 async fn act(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Segments((host, name)): Segments<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let vhost = caller.vhost(&api.broker, &host)?;
     find(&vhost, &name)?;
     body.require(&["action"])?;

@@ -11,7 +11,7 @@ use crate::auth::user::split_tags;
 use crate::auth::{HashingAlgorithm, PasswordHash};
 use crate::broker::admin::{NewPassword, UserView};
 use crate::management::answer;
-use crate::management::auth::Caller;
+use crate::management::auth::{Administrator, Caller};
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
@@ -59,19 +59,17 @@ fn answer_list(listing: &Listing, users: &[UserView]) -> Result<Json<Value>, Api
 
 async fn list(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     answer_list(&listing, &api.broker.admin_list_users())
 }
 
 async fn without_permissions(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     answer_list(&listing, &api.broker.admin_users_without_permissions())
 }
 
@@ -135,11 +133,10 @@ fn password(body: &Body) -> Result<NewPassword, ApiError> {
 
 async fn replace(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments(name): Segments<String>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     short("user", &name)?;
     let tags = match body.get("tags") {
         Some(value) => tags(value)?,
@@ -151,10 +148,9 @@ async fn replace(
 
 async fn remove(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments(name): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     api.broker.admin_delete_user(&name)?;
     answer::done(&api.broker).await
 }
@@ -162,10 +158,9 @@ async fn remove(
 /// All of them or, where one is not there, none.
 async fn delete_many(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     body.require(&["users"])?;
     let names = match body.get("users") {
         Some(Value::Array(items)) => items
@@ -218,20 +213,18 @@ fn hashed(api: &Api, password: &str) -> Result<Json<Value>, ApiError> {
 
 async fn hash_of_path(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments(password): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     hashed(&api, &password)
 }
 
 /// The same without the password in an address, which proxies may log.
 async fn hash_of_body(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     body.require(&["password"])?;
     let password = body.text("password")?.unwrap_or_default();
     hashed(&api, password)

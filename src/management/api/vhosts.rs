@@ -14,10 +14,11 @@ use crate::broker::admin::{VhostChange, VhostView};
 use crate::broker::observe::views as observe;
 use crate::ids::Name;
 use crate::management::answer;
-use crate::management::auth::Caller;
+use crate::management::auth::Administrator;
 use crate::management::body::Body;
 use crate::management::error::ApiError;
 use crate::management::listing::Listing;
+use crate::management::reading::Reading;
 use crate::management::segments::{Segments, short};
 use crate::management::shape::ranges::Ranges;
 use crate::management::state::{Api, SharedApi};
@@ -31,6 +32,10 @@ pub fn routes() -> Router<SharedApi> {
         .route("/api/vhosts", get(list))
         .route("/api/vhosts/{vhost}", get(one).put(replace).delete(remove))
         .route("/api/vhosts/{vhost}/start/{node}", post(start))
+        .route(
+            "/api/vhosts/{vhost}/deletion/protection",
+            post(protect::<true>).delete(protect::<false>),
+        )
 }
 
 /// What is configured of a virtual host.
@@ -46,9 +51,10 @@ fn item(api: &Api, view: &VhostView) -> Map<String, Value> {
             "description": view.description,
             "tags": view.tags,
             "default_queue_type": kind,
+            "protected_from_deletion": view.protected,
         },
         "tracing": view.tracing,
-        "protected_from_deletion": false,
+        "protected_from_deletion": view.protected,
         "cluster_state": { api.node.name.as_str(): "running" },
     });
     match fields {
@@ -57,12 +63,7 @@ fn item(api: &Api, view: &VhostView) -> Map<String, Value> {
     }
 }
 
-async fn list(
-    State(api): State<SharedApi>,
-    caller: Caller,
-    listing: Listing,
-    ranges: Ranges,
-) -> Result<Json<Value>, ApiError> {
+async fn list(Reading(api, caller, listing, ranges): Reading) -> Result<Json<Value>, ApiError> {
     let views = api.broker.admin_list_vhosts().into_iter();
     let seen =
         views.filter(|view| caller.user.is_monitor() || caller.has_access(&api.broker, &view.name));
@@ -82,12 +83,11 @@ async fn list(
 
 async fn one(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     listing: Listing,
     ranges: Ranges,
     Segments(name): Segments<String>,
 ) -> Result<Json<Value>, ApiError> {
-    caller.require_administrator()?;
     let view = api.broker.admin_get_vhost(&name);
     let view = view.ok_or_else(ApiError::not_found)?;
     let mut fields = item(&api, &view);
@@ -100,17 +100,17 @@ async fn one(
 
 async fn replace(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Segments(name): Segments<String>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     short("vhost", &name)?;
     let change = VhostChange {
         description: body.text("description")?.map(str::to_owned),
         tags: body.get("tags").map(tags).transpose()?,
         default_queue_type: body.text("default_queue_type")?.map(str::to_owned),
         tracing: body.boolean("tracing")?,
+        protected: body.boolean("protected_from_deletion")?,
     };
     let created = api.broker.admin_put_vhost(&name, change)?;
     if created.0 && !caller.operator {
@@ -122,23 +122,31 @@ async fn replace(
 
 async fn remove(
     State(api): State<SharedApi>,
-    caller: Caller,
+    _: Administrator,
     Segments(name): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     let shared = SharedApi::clone(&api);
     // Every queue in it is deleted one by one.
     answer::aside(move || shared.broker.admin_delete_vhost(&name)).await??;
     answer::done(&api.broker).await
 }
 
+/// Protects a virtual host from being deleted, or takes that back.
+async fn protect<const ON: bool>(
+    State(api): State<SharedApi>,
+    _: Administrator,
+    Segments(name): Segments<String>,
+) -> Result<StatusCode, ApiError> {
+    api.broker.admin_protect_vhost(&name, ON)?;
+    answer::done(&api.broker).await
+}
+
 /// A virtual host of a running node runs.
 async fn start(
     State(api): State<SharedApi>,
-    caller: Caller,
+    Administrator(caller): Administrator,
     Segments((vhost, node)): Segments<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    caller.require_administrator()?;
     caller.vhost(&api.broker, &vhost)?;
     if node != api.node.name {
         return Err(ApiError::bad_request(format!(

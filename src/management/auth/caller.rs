@@ -43,6 +43,20 @@ impl FromRequestParts<SharedApi> for Caller {
     }
 }
 
+/// A caller that is an administrator; others are refused before anything else of the request is read.
+#[derive(Debug, Clone)]
+pub struct Administrator(pub Caller);
+
+impl FromRequestParts<SharedApi> for Administrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &SharedApi) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        caller.require_administrator()?;
+        Ok(Self(caller))
+    }
+}
+
 async fn identify(parts: &Parts, api: &Api, peer: &Peer) -> Result<Caller, ApiError> {
     if peer.operator {
         return Ok(Caller::operator());
@@ -102,7 +116,9 @@ impl Caller {
         let user = tables.user(&credentials.user);
         let outcome = authenticate(user.map(Arc::as_ref), credentials);
         turn.end(outcome.is_ok());
-        api.broker.auth_attempts.http.note(outcome.is_ok());
+        let address = peer.address.map(|address| address.ip());
+        let attempts = &api.broker.auth_attempts;
+        attempts.note_http(address, &credentials.user, outcome.is_ok());
         if let Err(refusal) = outcome {
             tracing::warn!("HTTP access denied: {refusal}");
             return Err(ApiError::login_failed());

@@ -6,6 +6,6 @@ mod damping;
 mod sessions;
 
 pub use basic::{BasicCredentials, parse_basic};
-pub use caller::Caller;
+pub use caller::{Administrator, Caller};
 pub use damping::Damping;
 pub use sessions::{OWN_PAGE, Sessions, session_token};

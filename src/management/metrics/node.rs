@@ -101,11 +101,6 @@ pub fn coarse(all: &Aggregate, prefix: &str, out: &mut Exposition) {
 /// `node_metrics`.
 pub fn limits(api: &Api, all: &Aggregate, prefix: &str, out: &mut Exposition) {
     let files = api.node.files_max;
-    let reserve = api
-        .broker
-        .journal
-        .log()
-        .map_or(0, |log| log.reserve_bytes());
     let uptime = api.started.elapsed().as_secs_f64();
     let name = |name: &str| format!("{prefix}{name}");
     for (key, help, value) in [
@@ -127,7 +122,7 @@ pub fn limits(api: &Api, all: &Aggregate, prefix: &str, out: &mut Exposition) {
         (
             "disk_space_available_limit_bytes",
             "Free space below which publishers are blocked.",
-            reserve,
+            all.node.disk_limit,
         ),
         (
             "erlang_processes_limit",

@@ -46,6 +46,7 @@ fn declare_queue(broker: &Broker, vhost: &Arc<Vhost>, name: &str) {
         auto_delete: false,
         settings: QueueArguments::parse(&arguments, name, QueueKind::Classic).unwrap(),
         arguments,
+        declared_by: Name::from("tester"),
     };
     let (_, is_new) = vhost.declare_queue(broker, spec, 1, 1_000).unwrap();
     assert!(is_new);

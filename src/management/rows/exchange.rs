@@ -80,8 +80,7 @@ impl Row for ExchangeRow {
             "auto_delete": view.auto_delete(),
             "internal": view.internal(),
             "arguments": Arguments(view.arguments().unwrap_or(&none)),
-            // Who declared it is not kept: RabbitMQ shows this name for what it made itself.
-            "user_who_performed_action": "rmq-internal",
+            "user_who_performed_action": view.declared_by(),
         );
         if let Some(policy) = &self.policy
             && let Some(name) = &policy.policy

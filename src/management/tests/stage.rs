@@ -104,6 +104,7 @@ impl Stage {
             auto_delete: false,
             settings: QueueArguments::parse(&arguments, name, QueueKind::Classic).unwrap(),
             arguments,
+            declared_by: Name::from("tester"),
         };
         let vhost = self.api.broker.vhost(b"v").unwrap();
         let declared = vhost.declare_queue(&self.api.broker, spec, 1, unix_ms());

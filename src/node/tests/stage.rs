@@ -64,6 +64,7 @@ impl Stage {
             auto_delete: false,
             arguments: Table::default(),
             settings: QueueArguments::default(),
+            declared_by: Name::from("tester"),
         };
         let declared = vhost.declare_queue(&self.broker, spec, 1, unix_ms());
         declared.unwrap().0

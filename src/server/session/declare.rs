@@ -87,6 +87,7 @@ impl Session {
                 auto_delete: method.auto_delete,
                 internal: method.internal,
                 arguments,
+                declared_by: Name::from(self.user_name()),
             })?;
         }
         self.ok(channel, method.nowait, (40, 11));
@@ -312,6 +313,7 @@ impl Session {
             auto_delete: method.auto_delete,
             arguments,
             settings,
+            declared_by: Name::from(self.user_name()),
         };
         let (queue, _) = vhost.declare_queue(&self.broker, spec, self.id, self.now)?;
         self.queue_declared(channel, &queue, method.nowait);

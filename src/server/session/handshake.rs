@@ -59,8 +59,11 @@ impl Session {
         self.log_client_name();
         let name = ok.mechanism.as_str();
         self.client.mechanism = name.to_owned();
-        let login = self.login(name, ok.response.as_bytes());
-        self.broker.auth_attempts.amqp.note(login.is_ok());
+        let mut asked = None;
+        let login = self.login(name, ok.response.as_bytes(), &mut asked);
+        let address = self.peer.address.map(|address| address.ip());
+        let attempts = &self.broker.auth_attempts;
+        attempts.note_amqp(address, asked.as_deref(), login.is_ok());
         let refusal = match login {
             Ok(()) => {
                 let tuning = self.options.tuning;
@@ -93,10 +96,17 @@ impl Session {
         }
     }
 
-    fn login(&mut self, mechanism: &str, response: &[u8]) -> Result<(), SaslRefusal> {
+    /// Logs the client in; `asked` is the name it gave, where its response could be read.
+    fn login(
+        &mut self,
+        mechanism: &str,
+        response: &[u8],
+        asked: &mut Option<String>,
+    ) -> Result<(), SaslRefusal> {
         let peer = self.sasl_peer();
         let mechanism = sasl::select(mechanism.as_bytes(), &self.options.mechanisms, peer)?;
         let credentials = sasl::parse(mechanism, response, peer)?;
+        *asked = Some(credentials.user.clone());
         let denied = |why: String| SaslRefusal::Denied(why);
         let tables = self.broker.users.tables();
         let user = tables.user(&credentials.user).cloned();

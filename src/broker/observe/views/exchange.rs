@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::exchange_counts::{EXCHANGE_SERIES, ExchangeCounts};
 use super::super::observer::Step;
 use crate::amqp::Table;
+use crate::broker::exchange::INTERNAL_USER;
 use crate::broker::{Broker, Exchange, Vhost};
 use crate::exchange::ExchangeType;
 use crate::ids::Name;
@@ -52,6 +53,14 @@ impl ExchangeView {
         self.exchange
             .as_ref()
             .map_or(ExchangeType::Direct, |exchange| exchange.kind)
+    }
+
+    /// The user who declared it.
+    pub fn declared_by(&self) -> String {
+        match &self.exchange {
+            Some(exchange) => exchange.declared_by.to_string(),
+            None => INTERNAL_USER.to_owned(),
+        }
     }
 
     /// It outlives a restart.

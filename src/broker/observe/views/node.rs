@@ -86,6 +86,8 @@ pub struct NodeView {
     pub step: Step<RESOURCE_SERIES>,
     /// Octets of memory at which publishers are blocked.
     pub mem_limit: u64,
+    /// Free octets of the disk below which they are.
+    pub disk_limit: u64,
     /// Memory has raised the alarm.
     pub mem_alarm: bool,
     /// The disk has.
@@ -101,6 +103,7 @@ impl NodeView {
             resources: broker.observer.resources(),
             step: broker.observer.resource_step(),
             mem_limit: broker.alarms.memory_limit(),
+            disk_limit: broker.alarms.disk_limit(),
             mem_alarm: broker.alarms.memory(),
             disk_alarm: broker.alarms.disk(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),

@@ -89,6 +89,7 @@ impl Actor {
             auto_delete: false,
             internal: false,
             arguments: Table::default(),
+            declared_by: Name::from("tester"),
         };
         world.vhost.declare_exchange(fan).unwrap();
         for name in QUEUES {
@@ -120,6 +121,7 @@ impl Actor {
             auto_delete: false,
             arguments,
             settings,
+            declared_by: Name::from("tester"),
         };
         let declared = world.vhost.declare_queue(&world.broker, spec, 1, self.now);
         declared.unwrap().0

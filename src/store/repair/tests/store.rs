@@ -61,6 +61,7 @@ pub fn declare(id: u64, name: &str) -> Command {
         kind: "classic".to_owned(),
         auto_delete: false,
         arguments: Default::default(),
+        declared_by: Name::from("u"),
     })
 }
 
