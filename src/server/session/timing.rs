@@ -24,13 +24,16 @@ impl Session {
 
     /// True while the log, the memory or the disk needs time; the inbox is rung when it is over.
     fn is_held_up(&self) -> bool {
-        self.broker.journal.holds_up(&self.inbox) || self.broker.pressure.holds_up(&self.inbox)
+        self.broker.journal.holds_up(&self.inbox)
+            || self.broker.pressure.holds_up(&self.inbox)
+            || self.is_spool_full()
     }
 
-    /// True unless an alarm blocks this publisher.
+    /// True unless an alarm blocks this publisher, or its last publish is not written yet.
     #[inline]
     pub(super) fn wants_read_now(&self) -> bool {
         let blocked = self.publisher && self.broker.alarms.reason().is_some();
+        let blocked = blocked || self.arrived.is_some();
         !(blocked && self.phase == Phase::Running)
     }
 
@@ -66,6 +69,7 @@ impl Session {
             self.phase = Phase::Done;
             return;
         }
+        self.publish_arrived();
         self.release_confirms();
         self.write_mail(false);
         self.flush_settles();
