@@ -97,6 +97,19 @@ pub const CHECKPOINT_BYTES: u64 = 192 * 1024 * 1024;
 /// Octets of the log that wait to be written and synced before publishers are held up.
 pub const LOG_BUFFER: usize = 12 * 1024 * 1024;
 
+/// Bodies of more than this many octets are written to files of their own while they arrive.
+pub const LARGE_BODY: u64 = 1024 * 1024;
+
+/// Octets of large bodies that have arrived and wait to be written before their publishers are held
+/// up.
+pub const BODIES_ARRIVING: usize = 8 * 1024 * 1024;
+
+/// Bodies of more than this many octets are written to files while they arrive when memory is scarce.
+pub const SPOOL_FROM: u64 = 64 * 1024;
+
+/// Memory is scarce for them when arriving content and open transactions take this part of its limit.
+pub const SPOOL_SHARE: u64 = 16;
+
 /// Transient messages go to files when bodies take more than this part of the memory limit.
 pub const SPILL_SHARE: u64 = 4;
 

@@ -31,6 +31,8 @@ pub struct Refusals {
 #[derive(Debug, Default)]
 pub struct Batch {
     data: Vec<u8>,
+    /// The one record of a batch that lies in a file only.
+    away: Option<Arc<Chunk>>,
     targets: Vec<Target>,
     /// Queue id to place in `targets`.
     places: HashMap<u64, usize, foldhash::fast::RandomState>,
@@ -130,6 +132,13 @@ impl Batch {
         0
     }
 
+    /// Takes a record that is away as the whole of the batch, which must be empty; its offset is 0.
+    pub fn adopt_away(&mut self, chunk: Arc<Chunk>) {
+        debug_assert!(self.is_empty());
+        self.away = Some(chunk);
+        self.messages = 1;
+    }
+
     /// Sends the message to `queue`, whose place the caller remembers.
     #[inline]
     pub fn push_at(
@@ -192,11 +201,14 @@ impl Batch {
         self.messages = 0;
         if self.targets.is_empty() {
             self.data.clear();
+            self.away = None;
             return;
         }
         self.number += 1;
         // A buffer that is mostly full becomes the chunk; else it is copied and kept.
-        let chunk = if self.data.len() >= self.data.capacity() / 4 * 3 {
+        let chunk = if let Some(away) = self.away.take() {
+            away
+        } else if self.data.len() >= self.data.capacity() / 4 * 3 {
             Chunk::new(std::mem::take(&mut self.data))
         } else {
             let chunk = Chunk::copied(&self.data);
@@ -218,8 +230,8 @@ impl Batch {
             }
             refusals.refused.append(&mut effects.refused);
             if !effects.placed.is_empty() {
-                draft_placed(draft, target.queue.id, &effects.placed, &target.items);
                 draft.set_chunk(&chunk);
+                draft_placed(draft, target.queue.id, &effects.placed, &target.items);
                 effects.placed.clear();
             }
             if !effects.journal.is_empty() {

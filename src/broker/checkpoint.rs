@@ -43,6 +43,9 @@ pub(super) fn write(
     let Some((position, ticket)) = at_rest(broker, log)? else {
         return Ok(None);
     };
+    // What nobody names now the rows will not name, and why is durable before they count.
+    let bodies = broker.journal.bodies();
+    let unneeded = bodies.map(|bodies| bodies.unneeded());
     wait_durable(log, ticket)?;
     definitions.durable_to(log.durable());
     definitions.save_snapshot().map_err(|error| match error {
@@ -65,6 +68,9 @@ pub(super) fn write(
     rows.writer.finish()?;
     pages.reuse(freed);
     log.recycle(position, &rows.files)?;
+    if let Some((bodies, unneeded)) = bodies.zip(unneeded) {
+        bodies.remove(&unneeded)?;
+    }
     Ok(Some(position))
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::admin::Imports;
 use super::admin::parameters::Parameters;
 use super::alarms::Alarms;
 use super::connections::{Connections, forced_closure};
@@ -68,6 +69,8 @@ pub struct Broker {
     pub(super) parameters: Mutex<Parameters>,
     /// One change of the list of hosts, or of what belongs to one by name, at a time.
     pub(super) vhost_change: Mutex<()>,
+    /// Imports of definitions under way.
+    pub imports: Imports,
     /// The way to the commit log.
     pub journal: Arc<Journal>,
     /// How often connections and channels come and go.
@@ -97,6 +100,7 @@ impl Broker {
             replies: Replies::default(),
             parameters: Mutex::default(),
             vhost_change: Mutex::default(),
+            imports: Imports::default(),
             journal: Arc::default(),
             churn: Churn::default(),
             auth_attempts: AuthAttempts::default(),

@@ -15,6 +15,7 @@ use crate::message::{Body, Chunk, Home, Record, StoredPage};
 use crate::queue::{Incoming, Op, Placed};
 use crate::store::StoreError;
 use crate::store::batch::Draft;
+use crate::store::bodies::Bodies;
 use crate::store::log::{Entry, Log};
 use crate::store::pages::Pages;
 
@@ -33,6 +34,7 @@ const AROUND_BODY: usize = 512;
 pub struct Journal {
     log: OnceLock<Arc<Log>>,
     pages: OnceLock<Arc<Pages>>,
+    bodies: OnceLock<Arc<Bodies>>,
     follower: OnceLock<Arc<Follower>>,
     /// What happened, for programs.
     pub events: EventLog,
@@ -48,6 +50,25 @@ impl Journal {
         let _ = self.follower.set(Follower::new(&log, definitions));
         let _ = self.pages.set(pages);
         let _ = self.log.set(log);
+    }
+
+    /// From now on large bodies go to `bodies`. Called once, as [`Self::attach`].
+    pub fn attach_bodies(&self, bodies: Arc<Bodies>) {
+        let _ = self.bodies.set(bodies);
+    }
+
+    /// The files of large bodies.
+    pub fn bodies(&self) -> Option<&Arc<Bodies>> {
+        self.bodies.get()
+    }
+
+    fn read_at(&self, home: &Home, len: usize) -> Result<Vec<u8>, StoreError> {
+        if home.file.is_body() {
+            let bodies = self.bodies.get().ok_or_else(StoreError::closed)?;
+            return bodies.read(home.file.number, home.offset, len);
+        }
+        let log = self.log.get().ok_or_else(StoreError::closed)?;
+        log.read(&home.file, home.offset, len)
     }
 
     /// The file of index pages.
@@ -190,10 +211,9 @@ impl Journal {
     /// Reads records that lie behind each other: the first at `home`, the last one `last` octets
     /// further on with a body of `size` octets. They are not checked.
     pub fn read_span(&self, home: &Home, last: u32, size: u32) -> Result<Arc<Chunk>, StoreError> {
-        let log = self.log.get().ok_or_else(StoreError::closed)?;
         let mut len = last as usize + size as usize + AROUND_BODY;
         loop {
-            let mut octets = log.read(&home.file, home.offset, len)?;
+            let mut octets = self.read_at(home, len)?;
             let tail = octets.get(last as usize..).unwrap_or_default();
             let end = last as usize + Record::length(tail);
             if end <= octets.len() {

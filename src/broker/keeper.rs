@@ -59,6 +59,8 @@ pub(super) struct Work {
     hurried: bool,
     /// Files are not emptied before this: it has failed a moment ago.
     clean_from: Instant,
+    /// Octets of large bodies that had been written by then.
+    last_bodies: u64,
     /// Octets of the log beyond twice what lives in it that may be kept.
     young: u64,
     /// Files that emptying does not change before the next checkpoint.
@@ -103,6 +105,7 @@ impl Work {
             disk,
             last: Position::ZERO,
             last_at: Instant::now(),
+            last_bodies: 0,
             pressed: false,
             hurried: false,
             clean_from: Instant::now(),
@@ -186,7 +189,12 @@ impl Work {
         // A disk without room for pages may get some by what follows.
         let indexes = shrink_indexes(broker);
         let position = log.position();
-        let grown = log_bytes(&log, self.last, position);
+        let bodies = broker.journal.bodies();
+        let mut grown = log_bytes(&log, self.last, position);
+        if let Some(bodies) = bodies {
+            bodies.sweep()?;
+            grown += bodies.octets_written() - self.last_bodies;
+        }
         // Only a checkpoint lets files be used again.
         let most = CHECKPOINT_BYTES.min(self.young / 8);
         let due = self.last_at.elapsed() >= CHECKPOINT_EVERY
@@ -217,6 +225,8 @@ impl Work {
         between: &mut dyn FnMut(),
     ) -> Result<(), StoreError> {
         let begun = Instant::now();
+        let bodies = broker.journal.bodies();
+        self.last_bodies = bodies.map_or(0, |bodies| bodies.octets_written());
         if let Some(position) = checkpoint::write(broker, log, &self.disk, between)? {
             self.last = position;
             self.idle.clear();

@@ -8,12 +8,12 @@ use super::journal::{BATCH, DEFINITION};
 use super::restore::Restored;
 use crate::definitions::durable::RecoveryError;
 use crate::definitions::{Definitions, Recovery};
-use crate::message::Home;
+use crate::store::bodies::Bodies;
 use crate::store::io::Disk;
 use crate::store::log::{Log, LogOptions, Position, Replayed};
 use crate::store::pages::Pages;
-use crate::store::replay::{Places, Replay};
-use crate::store::{StoreError, batch, checkpoint};
+use crate::store::replay::{IsThere, Places, Replay};
+use crate::store::{StoreError, checkpoint};
 
 /// What the store of a broker lies on.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct Disks {
 pub struct Recovered {
     /// The log, whose thread is not started.
     pub log: Arc<Log>,
+    /// The files of large bodies, whose thread is not started.
+    pub bodies: Arc<Bodies>,
     /// The definitions.
     pub definitions: Arc<Definitions>,
     /// Counts.
@@ -64,13 +66,25 @@ pub fn recover(
         Ok(())
     })?;
     let (pages, stored) = Pages::open(Arc::clone(&disks.index), found.pages())?;
+    let bodies = Bodies::open(Arc::clone(&disks.log))?;
+    let mut told = Vec::new();
+    let mut is_there = |file, size, sum| {
+        bodies.start_above(file);
+        told.push((file, size));
+        // Without a checkpoint the log may tell of messages that are gone, and with them their files.
+        match checkpoint {
+            Some(_) => Ok(true),
+            None => bodies.is_there(file, sum),
+        }
+    };
     let log = Log::open(
         Arc::clone(&disks.log),
         options,
         checkpoint.unwrap_or(Position::ZERO),
         progress,
-        &mut |entry| take(entry, &mut definitions, &mut found),
+        &mut |entry| take(entry, &mut definitions, &mut found, &mut is_there),
     )?;
+    bodies.attach(&log);
     let definitions = Arc::new(finish(definitions)?);
     let state = definitions.state();
     let is_new = state.is_empty();
@@ -78,6 +92,7 @@ pub fn recover(
         files: log
             .files()
             .into_iter()
+            .chain(bodies.files())
             .map(|(file, _)| (file.number, file))
             .collect(),
         pages: stored.into_iter().map(|page| (page.place, page)).collect(),
@@ -85,11 +100,19 @@ pub fn recover(
     };
     let restored = broker.restore(&state, found, &places)?;
     drop(places);
+    // As with the log itself: what was written since the checkpoint is looked at.
+    for (file, size) in told {
+        if bodies.is_held(file) {
+            bodies.verify(file, size)?;
+        }
+    }
+    broker.journal.attach_bodies(Arc::clone(&bodies));
     broker
         .journal
         .attach(Arc::clone(&log), pages, Arc::clone(&definitions));
     Ok(Recovered {
         log,
+        bodies,
         definitions,
         restored,
         is_new,
@@ -100,25 +123,15 @@ fn take(
     entry: &Replayed<'_>,
     definitions: &mut Recovery,
     found: &mut Replay,
+    is_there: IsThere<'_>,
 ) -> Result<(), StoreError> {
     match entry.kind {
-        BATCH => {
-            let records = |start: u32| entry.payload.get(start as usize..).unwrap_or_default();
-            // The facts come before the records; where these start is known at once.
-            let start = batch::records_start(entry.payload);
-            let home = Home {
-                file: Arc::clone(entry.file),
-                offset: entry.payload_offset + start,
-            };
-            let size = |offset: u32| {
-                records(start.saturating_add(offset))
-                    .first_chunk::<4>()
-                    .map_or(0, |len| u32::from_le_bytes(*len))
-            };
-            batch::read(entry.payload, |fact| found.take(fact, &home, size))
-                .map(drop)
-                .map_err(|error| StoreError::Refused(at(entry, &error)))
-        }
+        BATCH => found
+            .take_entry(entry, &|_, _| true, is_there)
+            .map_err(|error| match error {
+                StoreError::Refused(what) => StoreError::Refused(at(entry, &what)),
+                error => error,
+            }),
         DEFINITION => definitions
             .replay(entry.index, entry.payload)
             .map_err(|error| StoreError::Refused(at(entry, &error))),

@@ -69,6 +69,16 @@ impl Content {
         }
     }
 
+    /// Takes out what has been gathered of the record, which is to be sealed by the caller, if it is
+    /// `at_least` so many octets.
+    pub fn take_gathered(&mut self, at_least: usize) -> Option<Vec<u8>> {
+        if self.record.len() < at_least {
+            return None;
+        }
+        self.held = Held::default();
+        Some(std::mem::take(&mut self.record))
+    }
+
     /// True when all of the body is there.
     pub fn is_complete(&self) -> bool {
         self.body_size.is_some() && self.missing == 0

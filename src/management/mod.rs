@@ -13,6 +13,7 @@ pub mod body;
 pub mod cors;
 pub mod error;
 pub mod facts;
+pub mod gate;
 pub mod listing;
 pub mod metrics;
 pub mod operations;

@@ -12,6 +12,7 @@ pub fn all(api: &SharedApi) -> Router {
     let body_max = usize::try_from(api.settings.management.max_body_bytes).unwrap_or(usize::MAX);
     Router::new()
         .merge(api::control::routes())
+        .merge(api::amend::routes())
         .merge(api::aliveness::routes())
         .merge(api::auth_attempts::routes())
         .merge(api::bindings::routes())

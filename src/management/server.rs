@@ -7,6 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::BoxError;
+use axum::body::Bytes;
+use axum::http::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -58,6 +62,18 @@ impl Peer {
             None => self.operator,
         }
     }
+}
+
+/// What a connection's requests are answered by.
+pub trait Answers: Clone + Send + Sync + 'static {
+    /// Answers a request of `peer`.
+    fn answer<B>(&self, request: Request<B>, peer: Peer) -> impl Future<Output = Response> + Send
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>;
+
+    /// Ends when connections are to finish their request and close.
+    fn stopped(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// A listener of the API.
@@ -122,14 +138,14 @@ async fn serve_tcp(
 }
 
 /// Serves one connection until it ends; when the node stops, its request is finished first.
-pub async fn serve_connection<S>(stream: S, peer: Peer, transport: Transport)
+pub async fn serve_connection<S>(stream: S, peer: Peer, answers: impl Answers)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let stopping = transport.clone();
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let transport = transport.clone();
-        async move { Ok::<_, std::convert::Infallible>(transport.answer(request, peer).await) }
+    let stopping = answers.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answers = answers.clone();
+        async move { Ok::<_, std::convert::Infallible>(answers.answer(request, peer).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -139,7 +155,7 @@ where
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopping.api().stopped() => {
+        () = stopping.stopped() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -18,7 +18,7 @@ use super::cors::{Asked, Cors};
 use super::error::ApiError;
 use super::metrics;
 use super::router;
-use super::server::Peer;
+use super::server::{Answers, Peer};
 use super::state::{Api, SharedApi};
 use crate::limits;
 
@@ -165,6 +165,20 @@ impl Transport {
             }
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
+    }
+}
+
+impl Answers for Transport {
+    async fn answer<B>(&self, request: Request<B>, peer: Peer) -> Response
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        Self::answer(self, request, peer).await
+    }
+
+    async fn stopped(&self) {
+        self.api.stopped().await;
     }
 }
 

@@ -18,10 +18,21 @@ pub fn bytes_held() -> u64 {
     u64::try_from(HELD.load(Ordering::Relaxed)).unwrap_or(0)
 }
 
+/// What is known of a record that lies in a file only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AwayRecord {
+    /// Octets of its body.
+    pub size: u32,
+    /// The checksum at its end.
+    pub sum: u32,
+}
+
 /// Records behind each other; each is found by its offset.
 #[derive(Debug)]
 pub struct Chunk {
     data: Box<[u8]>,
+    /// Its one record lies at its home and is not in memory.
+    away: Option<AwayRecord>,
     /// Where the same octets lie at rest, once they do.
     home: OnceLock<Home>,
     /// It is on its way to a file although nobody asked for that: memory did.
@@ -35,6 +46,7 @@ impl Chunk {
         HELD.fetch_add(i64::try_from(data.len()).unwrap_or(0), Ordering::Relaxed);
         Arc::new(Self {
             data,
+            away: None,
             home: OnceLock::new(),
             spilled: AtomicBool::new(false),
         })
@@ -45,6 +57,23 @@ impl Chunk {
         let chunk = Self::new(data);
         chunk.set_home(home);
         chunk
+    }
+
+    /// One record that lies at `home`, sealed, with a body of `size` octets and `sum` at its end, and
+    /// that nobody has read. It is there to be put into queues, which read it when they need it.
+    pub fn away(home: Home, size: u32, sum: u32) -> Arc<Self> {
+        Arc::new(Self {
+            data: Box::default(),
+            away: Some(AwayRecord { size, sum }),
+            home: OnceLock::from(home),
+            spilled: AtomicBool::new(true),
+        })
+    }
+
+    /// What is known of its record where that is not in memory.
+    #[inline]
+    pub fn is_away(&self) -> Option<AwayRecord> {
+        self.away
     }
 
     /// True for the first who wants to write it to a file to free memory; it has no home yet.

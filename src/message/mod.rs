@@ -6,7 +6,7 @@ pub mod held;
 pub mod record;
 pub mod stored;
 
-pub use chunk::Chunk;
+pub use chunk::{AwayRecord, Chunk};
 pub use held::Held;
 pub use record::Record;
-pub use stored::{Body, FreedPlaces, Home, StoredFile, StoredPage};
+pub use stored::{BODY_FILE, Body, FreedPlaces, Home, StoredFile, StoredPage, stored_name};

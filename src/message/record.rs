@@ -26,7 +26,7 @@ const SEAL: u16 = 0b0111_1100 << 8;
 const ROUTE_LEN: u16 = 0x03ff;
 
 /// Octets of the checksum behind a sealed record.
-const SUM_LEN: usize = 4;
+pub const SUM_LEN: usize = 4;
 
 /// A message read in place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,13 +136,19 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Seals the record that begins at `at` and ends with `data`.
+/// Marks the record that begins at `at` as sealed: its checksum is to follow its body.
 #[inline]
-pub fn seal(data: &mut Vec<u8>, at: usize) {
+pub fn mark_sealed(data: &mut [u8], at: usize) {
     let [.., high] = SEAL.to_le_bytes();
     if let Some(octet) = data.get_mut(at + PREFIX - 1) {
         *octet |= high;
     }
+}
+
+/// Seals the record that begins at `at` and ends with `data`.
+#[inline]
+pub fn seal(data: &mut Vec<u8>, at: usize) {
+    mark_sealed(data, at);
     let sum = crc32c(data.get(at..).unwrap_or_default());
     data.extend_from_slice(&sum.to_le_bytes());
 }

@@ -1,11 +1,15 @@
 //! Where a record lies at rest: in which file of the store, and at which octet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
 use super::Chunk;
+
+/// Set in the numbers of files that hold one large body each; the numbers of the log's files stay
+/// below.
+pub const BODY_FILE: u32 = 1 << 31;
 
 /// A file of the store, as a message's place names it. It may be used again only when nobody but
 /// the store itself holds it.
@@ -14,6 +18,8 @@ pub struct StoredFile {
     /// Its number, never given to another file.
     pub number: u32,
     live_bytes: AtomicI64,
+    /// The log tells of it, so that it has to be there until a checkpoint does not.
+    named: AtomicBool,
 }
 
 impl StoredFile {
@@ -22,7 +28,29 @@ impl StoredFile {
         Arc::new(Self {
             number,
             live_bytes: AtomicI64::new(0),
+            named: AtomicBool::new(false),
         })
+    }
+
+    /// Its name in the log's folder.
+    pub fn name(&self) -> String {
+        stored_name(self.number)
+    }
+
+    /// True for the file of one large body.
+    #[inline]
+    pub fn is_body(&self) -> bool {
+        self.number >= BODY_FILE
+    }
+
+    /// The log tells of it from now on.
+    pub fn name_it(&self) {
+        self.named.store(true, Ordering::Relaxed);
+    }
+
+    /// True when the log may tell of it.
+    pub fn is_named(&self) -> bool {
+        self.named.load(Ordering::Relaxed)
     }
 
     /// Octets of records in it that are still wanted; chunks in memory count as a whole.
@@ -33,6 +61,14 @@ impl StoredFile {
     /// Counts octets that are wanted from now on, or no longer.
     pub fn count_live(&self, bytes: i64) {
         self.live_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The name, in the log's folder, of the file that places name `number`.
+pub fn stored_name(number: u32) -> String {
+    match number & BODY_FILE {
+        0 => format!("{number:010}.log"),
+        bit => format!("{:010}.body", number ^ bit),
     }
 }
 
@@ -79,6 +115,16 @@ impl StoredPage {
 impl Drop for StoredPage {
     fn drop(&mut self) {
         self.freed.lock().push((self.place, self.len));
+    }
+}
+
+impl Body {
+    /// The record at `offset` of `chunk`.
+    pub fn of(chunk: &Arc<Chunk>, offset: u32) -> Self {
+        match chunk.home().filter(|_| chunk.is_away().is_some()) {
+            Some(home) => Self::Stored(home.at(offset)),
+            None => Self::Held(Arc::clone(chunk), offset),
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use crate::limits;
 use crate::management::Peer;
-use crate::management::server::serve_connection;
-use crate::management::transport::Transport;
+use crate::management::gate::Gate;
+use crate::management::server::{Answers, serve_connection};
 
 /// Where the socket of the broker with this data folder is.
 pub fn socket_path(data_dir: &Path) -> PathBuf {
@@ -37,7 +37,7 @@ pub fn open(data_dir: &Path) -> anyhow::Result<UnixListener> {
 }
 
 /// Answers until the task is dropped or the node stops.
-pub async fn serve(listener: UnixListener, transport: Transport) {
+pub async fn serve(listener: UnixListener, gate: Arc<Gate>) {
     let room = Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
@@ -45,13 +45,13 @@ pub async fn serve(listener: UnixListener, transport: Transport) {
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = transport.api().stopped() => return,
+            () = gate.stopped() => return,
         };
         match accepted {
             Ok((stream, _)) if is_operator(&stream) => {
-                let transport = transport.clone();
+                let gate = Arc::clone(&gate);
                 tokio::spawn(async move {
-                    serve_connection(stream, Peer::operator(), transport).await;
+                    serve_connection(stream, Peer::operator(), gate).await;
                     drop(place);
                 });
             }

@@ -115,6 +115,10 @@ impl Operations for Operator {
             ("log_bytes", space.files),
             ("log_live_bytes", space.live),
             (
+                "large_bodies_bytes",
+                journal.bodies().map_or(0, |bodies| bodies.octets()),
+            ),
+            (
                 "log_unsynced_bytes",
                 log.map_or(0, |log| log.pending_bytes() as u64),
             ),

@@ -1,8 +1,9 @@
-//! Start and stop, in order.
+//! The process: its data folder, log, signals and operator's socket, and the parts that a broker is
+//! built of.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
@@ -10,129 +11,77 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::operate::Operator;
-use super::store::{Store, free_limit};
-use super::{banner, control, data_dir, logging, management, memory};
+use super::app::Process;
+use super::lifecycle::{Lifecycle, Reload};
+use super::{control, data_dir, logging, management, memory, reset};
 use crate::amqp::{Table, Value};
 use crate::auth::{HashingAlgorithm, LoginFrom, Mechanism, Permissions, User};
-use crate::broker::admin::{Progress, Scope, VhostChange, hash_password};
+use crate::broker::admin::{Scope, VhostChange, hash_password};
 use crate::broker::exchange::INTERNAL_USER;
-use crate::broker::log_exchange::LogExchange;
-use crate::broker::observe::sampler;
-use crate::broker::timer::Timer;
 use crate::broker::{Broker, Options};
 use crate::config::{ListenerAddress, Loaded, QueueType, Settings, TlsVersion};
 use crate::connection::Tuning;
 use crate::management::server::serve;
 use crate::management::transport::Transport;
-use crate::management::{Api, ListenerFacts, NodeFacts, OpenFlag};
+use crate::management::{ListenerFacts, OpenFlag};
 use crate::queue::QueueKind;
 use crate::server::certificates::{Certificates, TlsFiles};
-use crate::server::listener::{Acceptor, SocketOptions, accept_loop, listen};
+use crate::server::listener::{Acceptor, SocketOptions, listen};
 use crate::server::session::SessionOptions;
-
-/// How long connections have to close in order after SIGTERM.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Open files a broker for 5,000 connections wants.
 const FILES_WANTED: u64 = 65_536;
 
-/// Objects of a definitions file after which the log says how far its import has come.
-const PROGRESS_EVERY: usize = 10_000;
+/// Runs a broker until it is told to stop. `reload` reads the configuration again, for a broker that
+/// is started anew within the process.
+pub fn run(loaded: Loaded, reload: Reload) -> anyhow::Result<()> {
+    // Signals and the operator's socket only: the broker has a runtime of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(run_process(loaded, reload));
+    // A broker that could not be started in time is not waited for.
+    runtime.shutdown_background();
+    ended
+}
 
-/// Runs a broker until it is told to stop.
-pub async fn run(loaded: Loaded) -> anyhow::Result<()> {
+async fn run_process(loaded: Loaded, reload: Reload) -> anyhow::Result<()> {
     let settings = &loaded.settings;
-    let started = Instant::now();
     let folder = data_dir::open(Path::new(&settings.node.data_dir))?;
+    reset::finish(&folder.path)?;
     let name = node_name(settings);
     let logs = logging::start(&settings.log, &folder.path, &host_name())?;
     tokio::spawn(logging::reopen_on_hangup(Arc::clone(&logs)));
-    banner::begin(&name, &loaded, &logs.locations(), &folder.path);
-    for notice in &loaded.notices {
-        tracing::warn!("{notice}");
-    }
     let files = raise_file_limit();
-    let broker = build_broker(settings);
-    logging::keep_events(&settings.log, &folder.path, &broker)?;
-    let log_files = logs.locations();
-    broker.introduce(&name, logs);
-    banner::limits(settings, broker.alarms.memory_limit(), files);
-    let session = session_options(settings)?;
-    let signals = StopSignals::catch()?;
-    let mut store = Store::open(&folder.path, &broker, &settings.resources)?;
-    broker
-        .alarms
-        .set_disk_limit(free_limit(&settings.resources));
-    prepare(&broker, settings, store.is_new)?;
-    store.keep_definitions(&broker)?;
-    let socket_options = socket_options(settings);
-    let opened = open_listeners(&broker, settings, &session, &socket_options)?;
-    let pages = management::open(settings, &socket_options)?;
-    let metrics = management::open_metrics(settings, &socket_options)?;
-    let mut listeners = Vec::new();
-    for opened in &opened {
-        listeners.push(opened.facts.clone());
-    }
-    let http = pages.iter().chain(&metrics);
-    listeners.extend(http.map(|opened| opened.facts.clone()));
-    listeners.iter().for_each(banner::listener);
-    let api = Api::new(
-        Arc::clone(&broker),
-        settings.clone(),
-        NodeFacts {
-            name,
-            listeners,
-            data_dir: folder.path.clone(),
-            config_files: loaded.files.clone(),
-            log_files,
-            files_max: files,
-        },
-        started,
-    );
-    let socket = control::open(&folder.path)?;
-    tokio::spawn(Timer::run(Arc::clone(&broker)));
-    if let Some(feed) = broker.logs().and_then(|logs| logs.feed()) {
-        let (broker, feed) = (Arc::clone(&broker), Arc::clone(feed));
-        let publisher = LogExchange::open(broker, feed, &settings.defaults.vhost);
-        tokio::spawn(publisher.run());
-    }
-    tokio::spawn(memory::watch(Arc::clone(&broker)));
+    let mut signals = StopSignals::catch()?;
     let asked_to_stop = Arc::new(Notify::new());
-    let operator = Operator::new(Arc::clone(&broker), &loaded, Arc::clone(&asked_to_stop));
-    // Nobody else sets it.
-    let _ = api.operations.set(Arc::new(operator));
-    tokio::spawn(control::serve(socket, Transport::new(Arc::clone(&api))));
-    let every = Duration::from_millis(settings.management.statistics_interval_ms);
-    tokio::spawn(sampler::run(Arc::clone(&broker), every));
-    let mut accepting = Vec::new();
-    for opened in opened {
-        let up = opened.facts.open.accepting();
-        accepting.push(tokio::spawn(async move {
-            accept_loop(opened.listener, opened.acceptor).await;
-            drop(up);
-        }));
+    let process = Process {
+        name,
+        data_dir: folder.path.clone(),
+        logs,
+        files,
+        started: Instant::now(),
+        asked_to_stop: Arc::clone(&asked_to_stop),
+    };
+    let (mut node, gate) = Lifecycle::new(process, &loaded, reload);
+    let socket = control::open(&folder.path)?;
+    tokio::spawn(control::serve(socket, Arc::clone(&gate)));
+    node.start(loaded).await?;
+    loop {
+        tokio::select! {
+            () = signals.wait(&asked_to_stop) => break,
+            Some(asked) = node.next_wish() => node.carry_out(asked).await,
+        }
     }
-    accepting.extend(serve_http(pages, &Transport::new(Arc::clone(&api))));
-    accepting.extend(serve_http(
-        metrics,
-        &Transport::of_metrics(Arc::clone(&api)),
-    ));
-    banner::ready(&["rabbitmq_prometheus", "rabbitmq_management"]);
-    signals.wait(&asked_to_stop).await;
-    for task in accepting {
-        task.abort();
-    }
-    api.stop();
-    stop(&broker).await;
-    let closed = store.close(&broker);
+    let stopped = node.stop().await;
+    gate.end();
     let _ = std::fs::remove_file(control::socket_path(&folder.path));
-    closed?;
+    stopped?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn build_broker(settings: &Settings) -> Arc<Broker> {
+pub(super) fn build_broker(settings: &Settings) -> Arc<Broker> {
     Broker::new(Options {
         max_message_size: settings.amqp.max_message_size,
         memory_limit: memory::limit(&settings.resources),
@@ -148,7 +97,7 @@ fn build_broker(settings: &Settings) -> Arc<Broker> {
 }
 
 /// The default objects in a new data folder, then the definitions file.
-fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
+pub(super) fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
     let defaults = &settings.defaults;
     if is_new {
         let change = VhostChange {
@@ -199,30 +148,15 @@ fn definition_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn load_definitions(broker: &Broker, path: &Path, default_vhost: &str) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("load_definitions: cannot read {}", path.display()))?;
-    let mut said = 0;
-    let mut report = |progress: Progress| {
-        if progress.done >= said + PROGRESS_EVERY {
-            said = progress.done;
-            tracing::info!(
-                "{}: {} of {} objects are in",
-                path.display(),
-                progress.done,
-                progress.total
-            );
-        }
-    };
     let scope = Scope::Broker { default_vhost };
-    let warnings = broker
-        .import_definitions(&text, scope, INTERNAL_USER, &mut report)
+    broker
+        .import_in_sight(&text, scope, INTERNAL_USER, &path.display().to_string())
         .with_context(|| format!("load_definitions: {}", path.display()))?;
-    for warning in warnings {
-        tracing::warn!("{}: {warning}", path.display());
-    }
     tracing::info!("loaded definitions from {}", path.display());
     Ok(())
 }
 
-fn session_options(settings: &Settings) -> anyhow::Result<Arc<SessionOptions>> {
+pub(super) fn session_options(settings: &Settings) -> anyhow::Result<Arc<SessionOptions>> {
     let mechanisms: Vec<Mechanism> = settings
         .auth
         .mechanisms
@@ -300,13 +234,19 @@ fn host_name() -> String {
 }
 
 /// An open AMQP listener.
-struct Opened {
-    facts: ListenerFacts,
-    listener: TcpListener,
-    acceptor: Arc<Acceptor>,
+pub(super) struct Opened {
+    /// How the node announces it.
+    pub facts: ListenerFacts,
+    /// The socket.
+    pub listener: TcpListener,
+    /// What its connections get.
+    pub acceptor: Arc<Acceptor>,
 }
 
-fn serve_http(opened: Vec<management::Opened>, transport: &Transport) -> Vec<JoinHandle<()>> {
+pub(super) fn serve_http(
+    opened: Vec<management::Opened>,
+    transport: &Transport,
+) -> Vec<JoinHandle<()>> {
     opened
         .into_iter()
         .map(|opened| {
@@ -320,7 +260,7 @@ fn serve_http(opened: Vec<management::Opened>, transport: &Transport) -> Vec<Joi
         .collect()
 }
 
-fn socket_options(settings: &Settings) -> SocketOptions {
+pub(super) fn socket_options(settings: &Settings) -> SocketOptions {
     let listeners = &settings.listeners;
     let tcp = &listeners.tcp_options;
     let size = |octets: Option<u64>| octets.and_then(|octets| usize::try_from(octets).ok());
@@ -336,7 +276,7 @@ fn socket_options(settings: &Settings) -> SocketOptions {
     }
 }
 
-fn open_listeners(
+pub(super) fn open_listeners(
     broker: &Arc<Broker>,
     settings: &Settings,
     session: &Arc<SessionOptions>,
@@ -443,21 +383,12 @@ impl StopSignals {
         })
     }
 
-    async fn wait(mut self, asked: &Notify) {
+    async fn wait(&mut self, asked: &Notify) {
         tokio::select! {
             _ = self.terminate.recv() => tracing::info!("stopping: SIGTERM"),
             _ = self.interrupt.recv() => tracing::info!("stopping: SIGINT"),
             // Logged where it is asked.
             () = asked.notified() => {}
         }
-    }
-}
-
-/// Closes every connection with 320 and waits a little for their answers.
-async fn stop(broker: &Broker) {
-    broker.connections.close_all("shutdown");
-    let deadline = Instant::now() + STOP_WITHIN;
-    while broker.connections.sessions() > 0 && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -14,6 +14,7 @@ use crate::config::{DiskLimit, ResourceSettings};
 use crate::definitions::{Definitions, Recovery};
 use crate::limits::LOG_BUFFER;
 use crate::store::StoreError;
+use crate::store::bodies::Bodies;
 use crate::store::io::{CountedDisk, Disk, RealDisk};
 use crate::store::log::{Log, LogOptions};
 
@@ -26,6 +27,7 @@ const STORE_FAILED: i32 = 74;
 pub struct Store {
     keeper: Keeper,
     log: Arc<Log>,
+    bodies: Arc<Bodies>,
     definitions: Arc<Definitions>,
     /// Nothing had been defined in it before.
     pub is_new: bool,
@@ -75,6 +77,7 @@ impl Store {
         );
         let Recovered {
             log,
+            bodies,
             definitions,
             restored,
             is_new,
@@ -88,6 +91,7 @@ impl Store {
             std::process::exit(STORE_FAILED);
         });
         log.start().context("cannot start the log's thread")?;
+        bodies.start().context("cannot start the bodies' thread")?;
         Reader::start(broker).context("cannot start the reader's thread")?;
         tracing::info!(
             "store: {} durable queues with {} messages recovered from {} MiB of log in {} ms",
@@ -101,6 +105,7 @@ impl Store {
         Ok(Self {
             keeper,
             log,
+            bodies,
             definitions,
             is_new,
         })
@@ -114,6 +119,7 @@ impl Store {
     /// Writes what is left and closes.
     pub fn close(&mut self, broker: &Broker) -> anyhow::Result<()> {
         broker.reader.stop();
+        self.bodies.stop();
         self.keeper.stop();
         let stopped = self.log.stop();
         self.definitions.durable_to(self.log.durable());

@@ -247,10 +247,17 @@ impl Block {
             .filter(|slot| slot.source.is_chunk(chunk));
         match current {
             Some(slot) => slot.live += 1,
-            None => self.slots.push(Slot {
-                source: Source::Held(Arc::clone(chunk)),
-                live: 1,
-            }),
+            None => {
+                if chunk.is_away().is_some()
+                    && let Some(home) = chunk.home()
+                {
+                    return self.push_stored(&home.at(message.offset), message);
+                }
+                self.slots.push(Slot {
+                    source: Source::Held(Arc::clone(chunk)),
+                    live: 1,
+                });
+            }
         }
         self.append(message);
     }

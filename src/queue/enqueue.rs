@@ -43,7 +43,7 @@ impl<P: Port> Queue<P> {
         let mut rest = batch;
         // What the log has to know gets an id and a place, if only for a moment.
         let logs = self.logs && batch.iter().any(|message| self.is_logged(message));
-        if self.plain && !due_at_once && !logs {
+        if self.plain && !due_at_once && !logs && chunk.is_away().is_none() {
             rest = self.pass_on(chunk, batch);
             if rest.is_empty() {
                 self.consumers.flush();
@@ -71,7 +71,7 @@ impl<P: Port> Queue<P> {
                 {
                     effects.dead.push(DeadLetter {
                         reason: DeadReason::MaxLen,
-                        body: Body::Held(Arc::clone(chunk), message.offset),
+                        body: Body::of(chunk, message.offset),
                         size: message.size,
                         logged: None,
                         count: 0,

@@ -1,7 +1,7 @@
 //! The log entry of a batch: what a batch of publishes, acknowledgements, returns and purges means
 //! for the messages of queues. All of it holds or none, for an entry has one checksum.
 //!
-//! Layout of the payload: version (octet, 2), length of the head in octets (u32, little-endian, this
+//! Layout of the payload: version (octet, 2 or 3), length of the head in octets (u32, little-endian, this
 //! and the version included), facts behind each other, then the records of the batch's chunk. A
 //! fact is a tag octet and numbers as LEB128:
 //!
@@ -12,15 +12,20 @@
 //! | 3 | a message came back | queue, id, returns |
 //! | 4 | a message moved to the end | queue, old id, new id, returns |
 //! | 5 | a priority was delivered up to an id | queue, id |
+//! | 6 | the places behind this one are of a record in a file of its own | the file's number, octets of the body, the checksum at the record's end |
 //!
-//! Version 1 differs in the records alone: none of them is sealed ([`crate::message::record`]).
+//! An entry with fact 6, of which the offsets of all records are 0, has version 3, so that a broker
+//! that does not know it refuses to read on. Version 1 differs in the records alone: none of them is sealed ([`crate::message::record`]).
 
 use std::sync::Arc;
 
-use crate::message::Chunk;
+use crate::message::{BODY_FILE, Chunk};
 
 /// The format that is written.
 const VERSION: u8 = 2;
+
+/// The format of entries that name a file of its own.
+const VERSION_AWAY: u8 = 3;
 
 /// The oldest format that is read.
 const OLDEST: u8 = 1;
@@ -33,6 +38,7 @@ const SETTLED: u8 = 2;
 const RETURNED: u8 = 3;
 const MOVED: u8 = 4;
 const DELIVERED: u8 = 5;
+const AWAY: u8 = 6;
 
 /// An entry under construction.
 #[derive(Debug)]
@@ -56,9 +62,26 @@ impl Draft {
         self.head.len() == HEAD && self.chunk.is_none()
     }
 
-    /// The records that the places refer to.
+    /// The records that the places to come refer to: one chunk, or one record that is away; told
+    /// before them.
     pub fn set_chunk(&mut self, chunk: &Arc<Chunk>) {
-        self.chunk = Some(Arc::clone(chunk));
+        let Some((record, home)) = chunk.is_away().zip(chunk.home()) else {
+            debug_assert!(self.head.first() != Some(&VERSION_AWAY), "one or the other");
+            self.chunk = Some(Arc::clone(chunk));
+            return;
+        };
+        if self.head.first() == Some(&VERSION_AWAY) {
+            return;
+        }
+        home.file.name_it();
+        if let Some(version) = self.head.first_mut() {
+            *version = VERSION_AWAY;
+        }
+        let number = home.file.number & !BODY_FILE;
+        self.fact(
+            AWAY,
+            &[number.into(), record.size.into(), record.sum.into()],
+        );
     }
 
     /// Messages took places from `first` on; `offsets` are those of their records in the chunk.
@@ -159,6 +182,25 @@ pub enum Fact {
         queue: u64,
         up_to: u64,
     },
+    /// The places behind this are of the one record in `file`.
+    Away {
+        file: u32,
+        size: u32,
+        sum: u32,
+    },
+}
+
+impl Fact {
+    /// The queue that it is about, and the raw id of its first message there.
+    pub fn level(&self) -> Option<(u64, u64)> {
+        Some(match *self {
+            Self::Placed { queue, id, .. } | Self::Returned { queue, id, .. } => (queue, id),
+            Self::Settled { queue, first, .. } => (queue, first),
+            Self::Moved { queue, from, .. } => (queue, from),
+            Self::Delivered { queue, up_to } => (queue, up_to),
+            Self::Away { .. } => return None,
+        })
+    }
 }
 
 /// Why an entry cannot be read. Its checksum was right: whoever wrote it spoke another language.
@@ -215,7 +257,7 @@ pub fn read(payload: &[u8], mut visit: impl FnMut(Fact)) -> Result<u32, Unreadab
     ) else {
         return Err(Unreadable::Malformed(0));
     };
-    if !(OLDEST..=VERSION).contains(version) {
+    if !(OLDEST..=VERSION_AWAY).contains(version) {
         return Err(Unreadable::Version(*version));
     }
     let len = u32::from_le_bytes(*len);
@@ -225,6 +267,14 @@ pub fn read(payload: &[u8], mut visit: impl FnMut(Fact)) -> Result<u32, Unreadab
     let mut reader = Reader { head, at: HEAD };
     while reader.at < head.len() {
         let tag = reader.octet()?;
+        if tag == AWAY {
+            visit(Fact::Away {
+                file: reader.small()? | BODY_FILE,
+                size: reader.small()?,
+                sum: reader.small()?,
+            });
+            continue;
+        }
         let queue = reader.number()?;
         match tag {
             PLACED => {
@@ -274,6 +324,7 @@ pub fn read(payload: &[u8], mut visit: impl FnMut(Fact)) -> Result<u32, Unreadab
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{Home, StoredFile};
     use proptest::prelude::*;
 
     fn facts(payload: &[u8]) -> Result<(Vec<Fact>, u32), Unreadable> {
@@ -335,8 +386,35 @@ mod tests {
         older[0] = 1;
         assert_eq!(facts(&older).unwrap().0, all);
         let mut newer = head.clone();
-        newer[0] = 3;
-        assert_eq!(facts(&newer), Err(Unreadable::Version(3)));
+        newer[0] = 4;
+        assert_eq!(facts(&newer), Err(Unreadable::Version(4)));
+    }
+
+    #[test]
+    fn a_record_that_is_away_is_named_once_and_makes_a_newer_entry() {
+        let home = Home {
+            file: StoredFile::new(9 | BODY_FILE),
+            offset: 16,
+        };
+        let chunk = Chunk::away(home, 5_000_000, 0xfeed_beef);
+        let mut draft = Draft::default();
+        for queue in [7, 8] {
+            draft.set_chunk(&chunk);
+            draft.placed(queue, 1, u64::MAX, [0].into_iter());
+        }
+        assert!(chunk.home().unwrap().file.is_named());
+        let (head, tail) = draft.finish();
+        assert!(tail.is_none());
+        assert_eq!(head[0], 3);
+        let (all, start) = facts(&head).unwrap();
+        assert_eq!(start as usize, head.len());
+        let away = Fact::Away {
+            file: 9 | BODY_FILE,
+            size: 5_000_000,
+            sum: 0xfeed_beef,
+        };
+        assert_eq!(all[0], away);
+        assert_eq!(all.len(), 3);
     }
 
     proptest! {

@@ -78,7 +78,7 @@ impl StoreError {
     /// A record ends behind the octets that there are.
     pub fn cut_short(home: &crate::message::Home) -> Self {
         Self::Damaged {
-            file: format!("{:010}.log", home.file.number),
+            file: home.file.name(),
             offset: home.offset.into(),
             reason: "a message's record does not hold what its length says".into(),
         }
@@ -87,7 +87,7 @@ impl StoreError {
     /// The octets of a record are not those that were written.
     pub fn bad_record(home: &crate::message::Home) -> Self {
         Self::Damaged {
-            file: format!("{:010}.log", home.file.number),
+            file: home.file.name(),
             offset: home.offset.into(),
             reason: "a message's record is not what was written".into(),
         }
@@ -96,6 +96,11 @@ impl StoreError {
     /// True when octets are there and wrong: reading them once more gives the same.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
+    }
+
+    /// True when a file is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
     /// True when something that is there could not be read, or is not what it should be: nothing

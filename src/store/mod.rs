@@ -3,6 +3,7 @@
 //! knows what a queue does or a frame is.
 
 pub mod batch;
+pub mod bodies;
 pub mod checkpoint;
 pub mod error;
 pub mod io;

@@ -10,9 +10,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::StoreError;
-use super::batch::Fact;
+use super::batch::{self, Fact};
+use super::bodies::format::HEADER_LEN as BODY_RECORD;
 use super::checkpoint::{AwayRow, MessageRow, Row};
-use crate::message::{Home, StoredFile, StoredPage};
+use super::log::Replayed;
+use crate::message::{Home, StoredFile, StoredPage, stored_name};
 use crate::queue::level::Level;
 use crate::queue::page::{self, Away};
 use crate::queue::runs::Runs;
@@ -149,7 +151,7 @@ pub struct Places<'a> {
 impl Places<'_> {
     fn file(&self, number: u32) -> Result<&Arc<StoredFile>, StoreError> {
         self.files.get(&number).ok_or_else(|| StoreError::Damaged {
-            file: format!("{number:010}.log"),
+            file: stored_name(number),
             offset: 0,
             reason: "it is missing, and messages lie in it".into(),
         })
@@ -168,7 +170,76 @@ impl Places<'_> {
     }
 }
 
+/// Asked whether the file of a large body is there, with a record that ends with this checksum: an
+/// entry names `file`, with a body of `size` octets and `sum`.
+pub type IsThere<'a> = &'a mut dyn FnMut(u32, u32, u32) -> Result<bool, StoreError>;
+
+/// Asked whether facts of a queue and priority are wanted.
+pub type IsWanted<'a> = &'a dyn Fn(u64, u8) -> bool;
+
 impl Replay {
+    /// Takes in what an entry of the log says of messages. Messages whose file is not there were gone
+    /// when it was removed.
+    ///
+    /// # Errors
+    /// Those of `is_there`, and what is wrong with the entry as `Refused`.
+    pub fn take_entry(
+        &mut self,
+        entry: &Replayed<'_>,
+        is_wanted: IsWanted<'_>,
+        is_there: IsThere<'_>,
+    ) -> Result<(), StoreError> {
+        // The facts come before the records; where these start is known at once.
+        let start = batch::records_start(entry.payload);
+        let mut records = Home {
+            file: Arc::clone(entry.file),
+            offset: entry.payload_offset.saturating_add(start),
+        };
+        let size_at = |offset: u32| {
+            let record = entry.payload.get(start.saturating_add(offset) as usize..);
+            let len = record.and_then(<[u8]>::first_chunk::<4>);
+            len.map_or(0, |len| u32::from_le_bytes(*len))
+        };
+        let (mut away, mut failure) = (None, None);
+        let outcome = batch::read(entry.payload, |fact| {
+            let fact = match fact {
+                Fact::Away { file, size, sum } => {
+                    records = Home {
+                        file: StoredFile::new(file),
+                        offset: BODY_RECORD,
+                    };
+                    match is_there(file, size, sum) {
+                        Ok(there) => away = Some((size, there)),
+                        Err(error) => failure = Some(error),
+                    }
+                    return;
+                }
+                Fact::Placed { queue, id, .. } if away.is_some_and(|(_, there)| !there) => {
+                    Fact::Settled {
+                        queue,
+                        first: id,
+                        len: 1,
+                    }
+                }
+                fact => fact,
+            };
+            if fact
+                .level()
+                .is_some_and(|(queue, id)| is_wanted(queue, MessageId::from_raw(id).priority()))
+            {
+                match away {
+                    Some((size, _)) => self.take(fact, &records, |_| size),
+                    None => self.take(fact, &records, size_at),
+                }
+            }
+        });
+        match (failure, outcome) {
+            (Some(failure), _) => Err(failure),
+            (None, Ok(_)) => Ok(()),
+            (None, Err(error)) => Err(StoreError::Refused(error.to_string())),
+        }
+    }
+
     /// Takes in one fact. `records` is where the records of its entry start, `size` tells the octets
     /// of the body of the record at an offset from there.
     pub fn take(&mut self, fact: Fact, records: &Home, size: impl Fn(u32) -> u32) {
@@ -221,6 +292,8 @@ impl Replay {
                     level.moves.insert(from.number(), Move { to, count });
                 }
             }
+            // Whoever reads the entry says so by `records`.
+            Fact::Away { .. } => {}
             Fact::Delivered { queue, up_to } => {
                 let id = MessageId::from_raw(up_to);
                 let level = self.level(queue, id);

@@ -39,7 +39,7 @@ before(async () => {
 
 after(async () => {
   await browser?.stop();
-  for (const name of ['orders', 'dead', 'chart', 'keys', 'odd / ? # % ä 兔', 'limit.1', 'limit.2', 'bulk.1', 'bulk.2', 'bulk.3']) await forget(`queues/${vhost}/${encodeURIComponent(own(name))}`);
+  for (const name of ['orders', 'dead', 'chart', 'keys', 'odd / ? # % ä 兔', 'limit.1', 'limit.2', 'bulk.1', 'bulk.2', 'bulk.3', 'happening']) await forget(`queues/${vhost}/${encodeURIComponent(own(name))}`);
   await forget(`exchanges/${vhost}/${own('events')}`);
   await forget(`policies/${vhost}/${own('limit')}`);
 });
@@ -384,6 +384,14 @@ test('the log is seen as it is written', async () => {
   await fetch(`${base}/api/whoami`, { headers: { authorization: `Basic ${Buffer.from('browser-nobody:x').toString('base64')}` } });
   await page.until('document.querySelector("[role=log]").innerText.includes("browser-nobody")', 'the line of the refusal');
   await shot('log');
+  // Beside the lines stand events, from now on.
+  await page.press('Events');
+  await page.until('document.body.innerText.includes("what happens from now on")', 'the events are connected');
+  await queue(own('happening'));
+  await page.until(`document.querySelector("[role=log]").innerText.includes("queue.created") && document.querySelector("[role=log]").innerText.includes(${JSON.stringify(own('happening'))})`, 'the event of the new queue');
+  await forget(`queues/${vhost}/${encodeURIComponent(own('happening'))}`);
+  await page.until('document.querySelector("[role=log]").innerText.includes("queue.deleted")', 'the event of its end');
+  await shot('events');
   assert.deepEqual(await faults(page), []);
 });
 

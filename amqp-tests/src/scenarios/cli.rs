@@ -1,6 +1,8 @@
 //! The operator's tool: transcripts of `rabbitmqctl`, replayed on either product's tool against a
 //! broker of its own.
 
+use std::time::Instant;
+
 use crate::prelude::*;
 use crate::suite::transcript::{Reply, Step, comparable, parse, same};
 
@@ -51,16 +53,32 @@ pub const ALL: &[Scenario] = &[
         |ctx| replay(ctx, include_str!("../../cli/node.txt")),
     )
     .seconds(SECONDS),
+    Scenario::new(
+        "cli.checks",
+        "health checks and single facts of a node",
+        "rabbitmq-diagnostics(8)",
+        |ctx| replay(ctx, include_str!("../../cli/checks.txt")),
+    )
+    .seconds(SECONDS),
+    Scenario::new(
+        "cli.application",
+        "stopping, resetting and starting the broker within its process",
+        "rabbitmqctl(8)",
+        |ctx| replay(ctx, include_str!("../../cli/application.txt")),
+    )
+    .seconds(SECONDS),
 ];
 
 /// Replays a transcript; every difference is told.
 fn replay(ctx: &mut Ctx, text: &str) -> Result {
     let broker = ctx.private_own("", "")?;
     let mut client: Option<Channel> = None;
+    let mut tool = "rabbitmqctl".to_string();
     let mut differences = Vec::new();
     for step in parse(text)? {
         match step {
             Step::Client(words) => act(&broker, &mut client, &words)?,
+            Step::Tool(name) => tool = name,
             Step::Command {
                 words,
                 headings,
@@ -71,8 +89,10 @@ fn replay(ctx: &mut Ctx, text: &str) -> Result {
                     true => rabbit,
                     false => leveret.unwrap_or(rabbit),
                 };
-                let run = broker.cli(&words)?;
-                let found = comparable(&run.output, &run.node, &run.given, headings);
+                let port = broker.url.port.to_string();
+                let words: Vec<String> = words.iter().map(|w| w.replace("{amqp}", &port)).collect();
+                let run = broker.cli(&tool, &words)?;
+                let found = comparable(&run, headings);
                 if !same(&expected, &found, &words, headings) {
                     differences.push(told(&words, &expected, &found));
                 }
@@ -103,6 +123,24 @@ fn told(words: &[String], expected: &Reply, found: &Reply) -> String {
     )
 }
 
+/// Waits until the node has raised an alarm.
+fn await_alarm(broker: &Broker) -> Result {
+    let words = ["-q", "check_local_alarms"].map(String::from);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while broker
+        .cli("rabbitmq-diagnostics", &words)?
+        .output
+        .status
+        .success()
+    {
+        if Instant::now() > deadline {
+            return fail("no alarm within a minute");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
 /// What a client does between commands.
 fn act(broker: &Broker, client: &mut Option<Channel>, words: &[String]) -> Result {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -116,10 +154,30 @@ fn act(broker: &Broker, client: &mut Option<Channel>, words: &[String]) -> Resul
         *client = Some(Conn::open_with(&broker.url, &options)?.channel(1)?);
         return Ok(());
     }
+    if words == ["alarm"] {
+        return await_alarm(broker);
+    }
     let Some(ch) = client else {
         return fail("no client yet");
     };
     match words.as_slice() {
+        ["persist", queue, count] => {
+            ch.confirm_select()?;
+            let count = count.parse().unwrap_or(0);
+            for _ in 0..count {
+                let message = Publish::to_queue(queue).body("kept");
+                ch.publish_with(&message.props(Props::new().delivery_mode(2)))?;
+            }
+            ch.confirms(1, count)?;
+        }
+        ["closed"] => {
+            ch.conn.expect_close(
+                320,
+                (0, 0),
+                "broker forced connection closure with reason 'shutdown'",
+            )?;
+            *client = None;
+        }
         ["queue", name, arguments @ ..] => {
             let mut queue = Queue::new(name).durable();
             for argument in arguments {

@@ -195,7 +195,7 @@ fn disk_limit(ctx: &mut Ctx) -> Result {
     };
     shown(60_000_000)?;
     let words = ["set_disk_free_limit", "70MB"].map(str::to_owned);
-    let run = broker.cli(&words)?;
+    let run = broker.cli("rabbitmqctl", &words)?;
     check!(run.output.status.success(), "{:?}", run.output);
     shown(70_000_000)
 }

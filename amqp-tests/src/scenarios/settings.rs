@@ -495,7 +495,7 @@ fn unblocked(ctx: &mut Ctx) -> Result {
     publish_until_blocked(&ch, &q)?;
     let other = broker.connect()?.channel(1)?;
     let words = ["set_vm_memory_high_watermark", "0.8"].map(String::from);
-    let run = broker.cli(&words)?;
+    let run = broker.cli("rabbitmqctl", &words)?;
     check!(run.output.status.success(), "{:?}", run.output);
     ch.conn.wait_method(0, "connection.unblocked")?;
     let own = ctx.name("own");

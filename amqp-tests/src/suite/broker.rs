@@ -22,6 +22,8 @@ pub struct Broker {
     http: (u16, bool),
     /// Port of the Prometheus metrics.
     metrics: u16,
+    /// All its ports.
+    ports: Vec<u16>,
     process: Mutex<Process>,
     launch: Launch,
     conf: String,
@@ -38,6 +40,8 @@ pub struct CliRun {
     pub node: String,
     /// What was put before the words to name the node, with a space behind.
     pub given: String,
+    /// The node's ports.
+    pub ports: Vec<u16>,
 }
 
 /// What starts a broker of a product.
@@ -105,13 +109,16 @@ impl Broker {
             Launch::Leveret(_) => fail("rabbitmqctl works on RabbitMQ only"),
         }
     }
-    /// Runs the product's command line tool with these words on this node.
-    pub fn cli(&self, words: &[String]) -> Result<CliRun> {
+    /// Runs the product's command line tool with these words on this node; RabbitMQ has several,
+    /// and this is `tool` among them.
+    pub fn cli(&self, tool: &str, words: &[String]) -> Result<CliRun> {
+        let ports = self.ports.clone();
         match &self.launch {
             Launch::Rabbit { rabbit, node } => Ok(CliRun {
-                output: rabbit.cli(node, words)?,
+                output: rabbit.cli(tool, node, words)?,
                 node: node.clone(),
                 given: format!("-n {node} "),
+                ports,
             }),
             Launch::Leveret(_) => {
                 let host = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
@@ -125,6 +132,7 @@ impl Broker {
                     output,
                     node: format!("leveret@{}", host.trim()),
                     given: format!("--data-dir {} ", self.data().display()),
+                    ports,
                 })
             }
         }
@@ -175,6 +183,7 @@ impl Broker {
         self.url = Url::local(ports[0]);
         self.http.0 = ports[2];
         self.metrics = ports[3];
+        self.ports = ports;
         wait_ready(self)?;
         Ok(begun.elapsed())
     }
@@ -273,6 +282,7 @@ impl Brokers {
             product: target.product,
             http: (0, target.http.is_some()),
             metrics: 0,
+            ports: Vec::new(),
             process: Mutex::new(process),
             launch,
             conf: conf.into(),

@@ -83,10 +83,10 @@ impl Rabbit {
             .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"));
         Process::start(&mut command, log)
     }
-    /// Runs rabbitmqctl on a node with these words, and nothing on its standard input.
-    pub fn cli(&self, node: &str, words: &[String]) -> Result<Output> {
+    /// Runs a command line tool on a node with these words, and nothing on its standard input.
+    pub fn cli(&self, tool: &str, node: &str, words: &[String]) -> Result<Output> {
         Ok(self
-            .command("rabbitmqctl")
+            .command(tool)
             .args(["-n", node])
             .args(words)
             .stdin(Stdio::null())

@@ -4,7 +4,9 @@
 //! ```text
 //! # a remark
 //! @ queue held x-max-length=10     what a client does meanwhile, see `scenarios::cli`
-//! $ add_user alice pw              a command; words in single quotes may hold spaces
+//! % rabbitmq-diagnostics           which of RabbitMQ's tools has the commands from here on
+//! $ add_user alice pw              a command; words in single quotes may hold spaces, and AMQP's
+//!                                  port stands as {amqp}
 //! = 0                              its exit status
 //! | Adding user "alice" ...        a line on standard output
 //! ! Error:                         a line on standard error
@@ -15,8 +17,7 @@
 //! What differs from run to run is replaced before comparing: names of the tool and the node,
 //! processes, ports of this test. Rows of lists have no order.
 
-use std::process::Output;
-
+use super::broker::CliRun;
 use super::{Result, fail};
 
 /// What a command answers.
@@ -35,6 +36,8 @@ pub struct Reply {
 pub enum Step {
     /// What a client does.
     Client(Vec<String>),
+    /// The tool of RabbitMQ's that is used from here on.
+    Tool(String),
     /// A command.
     Command {
         /// Its words.
@@ -55,6 +58,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>> {
         let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
         match mark {
             "" | "#" => {}
+            "%" => steps.push(Step::Tool(rest.to_string())),
             "@" => steps.push(Step::Client(words(rest))),
             "$" | "$?" => steps.push(Step::Command {
                 words: words(rest),
@@ -115,18 +119,41 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// What a tool answered, comparable: `node` is the name of the node, `given` what the test put
-/// before the command's own words.
-pub fn comparable(output: &Output, node: &str, given: &str, headings: bool) -> Reply {
+/// What a tool answered, comparable: without what the test put before the command's own words,
+/// without the node's name and its ports.
+pub fn comparable(run: &CliRun, headings: bool) -> Reply {
     let lines = |octets: &[u8]| {
-        let text = String::from_utf8_lossy(octets).replace(given, "");
-        lines_of(&text, node, headings)
+        let mut text = String::from_utf8_lossy(octets).replace(&run.given, "");
+        for port in &run.ports {
+            text = without_port(&text, *port);
+        }
+        lines_of(&text, &run.node, headings)
     };
     Reply {
-        code: output.status.code().unwrap_or(-1),
-        out: lines(&output.stdout),
-        err: lines(&output.stderr),
+        code: run.output.status.code().unwrap_or(-1),
+        out: lines(&run.output.stdout),
+        err: lines(&run.output.stderr),
     }
+}
+
+/// A port of the node, where it stands as a number of its own, becomes `PORT`. Behind an address
+/// it is left to what replaces the address as well.
+fn without_port(text: &str, port: u16) -> String {
+    let port = port.to_string();
+    let mut parts = text.split(port.as_str());
+    let mut clean = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let before = clean.chars().next_back();
+        let alone = !before.is_some_and(|c| c.is_ascii_digit() || c == ':' && is_address(&clean))
+            && !part.starts_with(|c: char| c.is_ascii_digit());
+        clean.push_str(if alone { "PORT" } else { &port });
+        clean.push_str(part);
+    }
+    clean
+}
+
+fn is_address(text: &str) -> bool {
+    text.ends_with("127.0.0.1:")
 }
 
 fn lines_of(text: &str, node: &str, headings: bool) -> Vec<String> {
@@ -238,16 +265,16 @@ mod tests {
 
     #[test]
     fn transcripts_are_read() {
-        let text =
-            "# x\n@ client\n$ add_user 'a b' ''\n= 70\n| Adding ...\n! Error:\n~ ours\n= 0\n";
+        let text = "# x\n@ client\n% rabbitmq-diagnostics\n$ add_user 'a b' ''\n= 70\n| Adding ...\n! Error:\n~ ours\n= 0\n";
         let steps = parse(text).unwrap();
         assert_eq!(steps[0], Step::Client(vec!["client".into()]));
+        assert_eq!(steps[1], Step::Tool("rabbitmq-diagnostics".into()));
         let Step::Command {
             words,
             rabbit,
             leveret,
             ..
-        } = &steps[1]
+        } = &steps[2]
         else {
             panic!("no command");
         };
@@ -270,6 +297,15 @@ mod tests {
         assert_eq!(
             lines_of(text, "a@b", true),
             ["Status of node NODE ...", "Runtime", "Alarms"]
+        );
+    }
+
+    #[test]
+    fn ports_are_replaced_where_they_stand_alone() {
+        let text = "ports 56, 156, 56 on 127.0.0.1:56\n\"port\":56}";
+        assert_eq!(
+            without_port(text, 56),
+            "ports PORT, 156, PORT on 127.0.0.1:56\n\"port\":PORT}"
         );
     }
 

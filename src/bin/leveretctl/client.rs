@@ -66,6 +66,15 @@ impl Reply {
         self.status == StatusCode::NOT_FOUND
     }
 
+    /// The kind of refusal, where it was refused with one.
+    pub fn error(&self) -> Option<String> {
+        if self.is_done() {
+            return None;
+        }
+        let body = self.json().ok()?;
+        body.get("error")?.as_str().map(str::to_owned)
+    }
+
     /// Why it was refused.
     pub fn reason(&self) -> String {
         let told = self.json().ok().and_then(|body| {

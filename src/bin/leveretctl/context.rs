@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::Method;
+use leveret::management::gate::{NOT_RUNNING, RUNNING};
 use serde_json::Value;
 
 use crate::arguments::Parsed;
 use crate::client::{Client, NoAnswer, Reply};
 use crate::failure::{Failure, UNAVAILABLE};
 use crate::format::Formatter;
-use crate::spec::Spec;
+use crate::spec::{Needs, Spec};
 
 /// How long a command may take that does not say so.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -155,26 +156,69 @@ impl<'a> Context<'a> {
 
     /// Whether the broker has started and answers.
     pub fn is_up(&self) -> Result<bool, Failure> {
+        Ok(self.state()?.as_deref() == Some("running"))
+    }
+
+    /// What the broker is at: `running`, `booting`, `stopping` or `stopped`; `None` without a
+    /// process that answers.
+    pub fn state(&self) -> Result<Option<String>, Failure> {
         match self.attempt(Method::GET, "/api/leveret/node")? {
-            Ok(reply) if reply.is_done() => Ok(true),
+            Ok(reply) if reply.is_done() => {
+                let facts = reply.json()?;
+                self.remember(&facts);
+                let state = facts.get("state").and_then(Value::as_str);
+                Ok(Some(state.unwrap_or("running").to_owned()))
+            }
             Ok(reply) => Err(reply.failure()),
-            Err(NoAnswer::Down(_) | NoAnswer::Broken(_)) => Ok(false),
+            Err(NoAnswer::Down(_) | NoAnswer::Broken(_)) => Ok(None),
             Err(why) => Err(self.failure(&why)),
+        }
+    }
+
+    /// Refuses where the broker is not at what the command needs, before it says anything. A
+    /// process that does not answer at all is told of by what the command asks first.
+    pub fn check_broker(&self) -> Result<(), Failure> {
+        match self.spec.needs {
+            Needs::Nothing => Ok(()),
+            Needs::Running => match self.state()?.as_deref() {
+                None | Some("running") => Ok(()),
+                Some(_) => Err(Failure::needs_running()),
+            },
+            Needs::Stopped => match self.state()?.as_deref() {
+                None | Some("stopped") => Ok(()),
+                Some(_) => Err(Failure::needs_stopped()),
+            },
+        }
+    }
+
+    fn remember(&self, facts: &Value) {
+        if let Some(name) = facts.get("name").and_then(Value::as_str) {
+            let _ = self.node.set(name.to_owned());
         }
     }
 
     /// Deletes, with a reason for whom it meets.
     pub fn delete_because(&self, path: &str, reason: &str) -> Result<Reply, Failure> {
-        self.client()?
-            .send(Method::DELETE, path, Vec::new(), Some(reason))
-            .map_err(|why| self.failure(&why))
+        let sent = self
+            .client()?
+            .send(Method::DELETE, path, Vec::new(), Some(reason));
+        self.answered(sent)
     }
 
     /// Sends a request with a body as it is.
     pub fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Reply, Failure> {
-        self.client()?
-            .send(method, path, body, None)
-            .map_err(|why| self.failure(&why))
+        let sent = self.client()?.send(method, path, body, None);
+        self.answered(sent)
+    }
+
+    /// An answer of a broker that runs; it may have been stopped since the command began.
+    fn answered(&self, sent: Result<Reply, NoAnswer>) -> Result<Reply, Failure> {
+        let reply = sent.map_err(|why| self.failure(&why))?;
+        match reply.error().as_deref() {
+            Some(NOT_RUNNING) => Err(Failure::needs_running()),
+            Some(RUNNING) => Err(Failure::needs_stopped()),
+            _ => Ok(reply),
+        }
     }
 
     /// Sends a request with a JSON body; null is none.
@@ -231,9 +275,8 @@ impl<'a> Context<'a> {
             return Ok(name.clone());
         }
         let facts = self.read("/api/leveret/node")?;
-        let name = facts.get("name").and_then(Value::as_str).unwrap_or("");
-        let _ = self.node.set(name.to_owned());
-        Ok(name.to_owned())
+        self.remember(&facts);
+        Ok(self.node.get().cloned().unwrap_or_default())
     }
 
     /// Refuses where `--node` names another node. Scripts written for RabbitMQ give its default name

@@ -26,6 +26,11 @@ pub enum Failure {
         /// What is wrong.
         text: String,
     },
+    /// The broker is not at what the command needs: told together with the usage too.
+    Environment {
+        /// What is wrong.
+        text: String,
+    },
     /// Told below a line `Error:`.
     Refused {
         /// The exit status.
@@ -67,6 +72,22 @@ impl Failure {
         Self::Plain { code, text }
     }
 
+    /// The broker has to run.
+    pub fn needs_running() -> Self {
+        let text = "this command requires the 'rabbit' app to be running on the target node. \
+                    Start it with 'leveretctl start_app'."
+            .to_owned();
+        Self::Environment { text }
+    }
+
+    /// The broker must not run.
+    pub fn needs_stopped() -> Self {
+        let text = "this command requires the 'rabbit' app to be stopped on the target node. \
+                    Stop it with 'leveretctl stop_app'."
+            .to_owned();
+        Self::Environment { text }
+    }
+
     /// The virtual host is missing, where RabbitMQ tells so alone.
     pub fn no_vhost(name: &str) -> Self {
         Self::plain(DATA, format!("Virtual host '{name}' does not exist"))
@@ -78,6 +99,7 @@ impl Failure {
             Self::Arguments { code, .. }
             | Self::Refused { code, .. }
             | Self::Plain { code, .. } => *code,
+            Self::Environment { .. } => USAGE,
         }
     }
 
@@ -86,6 +108,7 @@ impl Failure {
     pub fn text(&self) -> &str {
         match self {
             Self::Arguments { text, .. }
+            | Self::Environment { text }
             | Self::Refused { text, .. }
             | Self::Plain { text, .. } => text,
         }

@@ -72,6 +72,7 @@ fn run(spec: &Spec, parsed: &Parsed) -> Result<(), Failure> {
         return Err(client::NoAnswer::Late.failure(spec.name, &context.known_name(), 0));
     }
     context.check_node()?;
+    context.check_broker()?;
     if parsed.flag("dry-run") {
         return Ok(());
     }
@@ -107,15 +108,25 @@ fn write_answer(context: &Context, answer: Answer) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An error that a look at the usage helps with.
+fn with_usage(error: &str, spec: &Spec, parsed: &Parsed) -> String {
+    format!(
+        "{error}\nArguments given:\n\t{}\n\n{}\n\n{}",
+        parsed.given.join(" "),
+        help::heading("Usage", true),
+        help::usage_line(spec),
+    )
+}
+
 /// What goes to standard error.
 fn told(failure: &Failure, spec: &Spec, parsed: &Parsed) -> String {
     match failure {
-        Failure::Arguments { text, .. } => format!(
-            "Error (argument validation): {text}\nArguments given:\n\t{}\n\n{}\n\n{}",
-            parsed.given.join(" "),
-            help::heading("Usage", true),
-            help::usage_line(spec),
+        Failure::Arguments { text, .. } => with_usage(
+            &format!("Error (argument validation): {text}"),
+            spec,
+            parsed,
         ),
+        Failure::Environment { text } => with_usage(&format!("Error: {text}"), spec, parsed),
         Failure::Refused { text, .. } => format!("Error:\n{text}"),
         Failure::Plain { text, .. } => text.clone(),
     }

@@ -184,6 +184,17 @@ pub enum Answer {
     Raw(String),
 }
 
+/// What a command needs of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// It runs.
+    Running,
+    /// The process is there, and its broker has been stopped.
+    Stopped,
+    /// Nothing: the command looks by itself.
+    Nothing,
+}
+
 /// What a command does.
 pub type Run = fn(&Context) -> Result<Answer, Failure>;
 
@@ -208,6 +219,8 @@ pub struct Spec {
     pub columns: &'static [&'static str],
     /// It works without a broker.
     pub alone: bool,
+    /// What the broker has to be at.
+    pub needs: Needs,
     /// What it does.
     pub run: Run,
 }
@@ -228,6 +241,7 @@ impl Spec {
             details: &[],
             columns: &[],
             alone: false,
+            needs: Needs::Running,
             run,
         }
     }
@@ -261,10 +275,16 @@ impl Spec {
         }
     }
 
+    /// The broker has to be at this.
+    pub const fn needs(self, needs: Needs) -> Self {
+        Self { needs, ..self }
+    }
+
     /// It works without a broker.
     pub const fn alone(self) -> Self {
         Self {
             alone: true,
+            needs: Needs::Nothing,
             ..self
         }
     }

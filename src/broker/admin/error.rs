@@ -4,6 +4,28 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Created(pub bool);
 
+/// Whether what a change is about has to be there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It does not matter.
+    Either,
+    /// It must be there.
+    Known,
+    /// It must not.
+    New,
+}
+
+impl Presence {
+    /// Whether a change goes on that finds nothing (`missing`), or finds something.
+    pub(super) fn allows(self, missing: bool) -> bool {
+        match self {
+            Self::Either => true,
+            Self::Known => !missing,
+            Self::New => missing,
+        }
+    }
+}
+
 /// Why an operator's wish was not done. The texts are RabbitMQ's reasons.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {

@@ -2,6 +2,11 @@
 //! leaves what exists as it is, as RabbitMQ does.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::export::Scope;
 use crate::broker::core::Broker;
@@ -17,6 +22,70 @@ pub struct Progress {
     pub done: usize,
     /// Objects of the file.
     pub total: usize,
+}
+
+/// How often the log says how far an import has come.
+const SAID_EVERY: Duration = Duration::from_secs(3);
+
+/// An import that is under way.
+#[derive(Debug)]
+pub struct UnderWay {
+    /// Where the definitions came from, for people.
+    pub source: String,
+    /// When it began.
+    pub begun: Instant,
+    done: AtomicUsize,
+    total: AtomicUsize,
+}
+
+impl UnderWay {
+    /// How far it is; nothing of nothing while the file is still being read.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            done: self.done.load(Ordering::Relaxed),
+            total: self.total.load(Ordering::Relaxed),
+        }
+    }
+
+    fn note(&self, progress: Progress) {
+        self.total.store(progress.total, Ordering::Relaxed);
+        self.done.store(progress.done, Ordering::Relaxed);
+    }
+}
+
+/// The imports under way, oldest first: as many as there are requests and files.
+#[derive(Debug, Default)]
+pub struct Imports(Mutex<Vec<Arc<UnderWay>>>);
+
+impl Imports {
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<UnderWay>> {
+        self.0.lock().clone()
+    }
+
+    fn begin(&self, source: &str) -> Listed<'_> {
+        let import = Arc::new(UnderWay {
+            source: source.to_owned(),
+            begun: Instant::now(),
+            done: AtomicUsize::new(0),
+            total: AtomicUsize::new(0),
+        });
+        self.0.lock().push(Arc::clone(&import));
+        Listed { all: self, import }
+    }
+}
+
+/// An import as long as it is under way.
+struct Listed<'a> {
+    all: &'a Imports,
+    import: Arc<UnderWay>,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        let ended = &self.import;
+        self.all.0.lock().retain(|other| !Arc::ptr_eq(other, ended));
+    }
 }
 
 /// Why definitions were not put in.
@@ -123,6 +192,31 @@ impl Broker {
         self.apply_definitions(definitions, by, report)
     }
 
+    /// The same, where everybody can see how far it has come: in `imports`, and in the log every few
+    /// seconds under the name of its source, where what was left out is told as well.
+    pub fn import_in_sight(
+        &self,
+        text: &str,
+        scope: Scope<'_>,
+        by: &str,
+        source: &str,
+    ) -> Result<(), ImportFailure> {
+        let listed = self.imports.begin(source);
+        let mut said = Instant::now();
+        let warnings = self.import_definitions(text, scope, by, &mut |progress| {
+            listed.import.note(progress);
+            if said.elapsed() >= SAID_EVERY {
+                said = Instant::now();
+                let Progress { done, total } = progress;
+                tracing::info!("{source}: {done} of {total} objects are in");
+            }
+        })?;
+        for warning in warnings {
+            tracing::warn!("{source}: {warning}");
+        }
+        Ok(())
+    }
+
     /// Puts definitions in that were read before, for the user `by`.
     pub fn apply_definitions(
         &self,
@@ -135,5 +229,29 @@ impl Broker {
         let mut counter = Counter::new(&definitions, report);
         self.put_definitions(definitions, by, &mut counter)?;
         Ok(warnings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_is_seen_until_it_ends() {
+        let imports = Imports::default();
+        let first = imports.begin("one");
+        let second = imports.begin("two");
+        assert_eq!(imports.all().len(), 2);
+        first.import.note(Progress { done: 3, total: 9 });
+        let seen = imports.all();
+        assert_eq!(
+            (seen[0].source.as_str(), seen[1].source.as_str()),
+            ("one", "two")
+        );
+        assert_eq!(seen[0].progress(), Progress { done: 3, total: 9 });
+        drop(first);
+        assert_eq!(imports.all()[0].source, "two");
+        drop(second);
+        assert!(imports.all().is_empty());
     }
 }

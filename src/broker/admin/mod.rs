@@ -24,7 +24,7 @@ mod vhosts;
 pub use error::{AdminError, Created};
 pub use export::{Scope, Writer, arguments_json};
 pub use firehose::{Tap, Told};
-pub use import::{ImportFailure, Progress};
+pub use import::{ImportFailure, Imports, Progress, UnderWay};
 pub use limits::VhostLimits;
 pub use parameters::{
     COMPONENTS_OF_ADMINISTRATORS, GLOBAL_CLUSTER_ID, GLOBAL_CLUSTER_NAME,

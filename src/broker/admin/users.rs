@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::{AdminError, Created};
+use super::error::{AdminError, Created, Presence};
 use super::password::hash_password;
 use crate::auth::{PasswordHash, User};
 use crate::broker::core::Broker;
@@ -78,6 +78,58 @@ impl Broker {
         password: NewPassword,
         tags: Vec<String>,
     ) -> Result<Created, AdminError> {
+        let created = self.change_user(name, password, Some(tags), Presence::Either)?;
+        if created.0 {
+            tracing::info!("Created user '{name}'");
+        }
+        Ok(created)
+    }
+
+    /// Adds a user; one that is there is left as it is.
+    pub fn admin_add_user(
+        &self,
+        name: &str,
+        password: NewPassword,
+        tags: Vec<String>,
+    ) -> Result<Created, AdminError> {
+        match self.change_user(name, password, Some(tags), Presence::New) {
+            Ok(created) => {
+                tracing::info!("Created user '{name}'");
+                Ok(created)
+            }
+            Err(AdminError::NotFound) => Ok(Created(false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes the password of a user that is there.
+    pub fn admin_change_password(
+        &self,
+        name: &str,
+        password: NewPassword,
+    ) -> Result<(), AdminError> {
+        self.change_user(name, password, None, Presence::Known)?;
+        tracing::info!("Successfully changed password for user '{name}'");
+        Ok(())
+    }
+
+    /// Replaces the tags of a user that is there.
+    pub fn admin_set_user_tags(&self, name: &str, tags: Vec<String>) -> Result<(), AdminError> {
+        let shown = tags.join(", ");
+        self.change_user(name, NewPassword::Unchanged, Some(tags), Presence::Known)?;
+        tracing::info!("Successfully set user tags for user '{name}' to [{shown}]");
+        Ok(())
+    }
+
+    /// One change under the lock of users. A user whose presence is not as asked is left alone:
+    /// `NotFound`. Without `tags` they stay.
+    fn change_user(
+        &self,
+        name: &str,
+        password: NewPassword,
+        tags: Option<Vec<String>>,
+        asked: Presence,
+    ) -> Result<Created, AdminError> {
         let new = match password {
             NewPassword::Unchanged => None,
             NewPassword::None => Some(None),
@@ -88,45 +140,24 @@ impl Broker {
             }
             NewPassword::Hash(hash) => Some(Some(hash)),
         };
-        let created = self.users.change(|tables| {
+        self.users.change(|tables| {
             let old = tables.user(name);
             let created = old.is_none();
+            if !asked.allows(created) {
+                return Err(AdminError::NotFound);
+            }
             let kept = || old.and_then(|user| user.password.clone());
+            let kept_tags = || old.map(|user| user.tags.clone()).unwrap_or_default();
             let user = User {
                 name: name.to_owned(),
                 password: new.unwrap_or_else(kept),
-                tags,
+                tags: tags.unwrap_or_else(kept_tags),
             };
             note_user(self.events(), old.map(Arc::as_ref), &user);
             self.define_user(&user, tables.limits(name));
             tables.put_user(user);
-            created
-        });
-        if created {
-            tracing::info!("Created user '{name}'");
-        }
-        Ok(Created(created))
-    }
-
-    /// Changes the password of a user that is there.
-    pub fn admin_change_password(
-        &self,
-        name: &str,
-        password: NewPassword,
-    ) -> Result<(), AdminError> {
-        let user = self.admin_get_user(name).ok_or(AdminError::NotFound)?;
-        self.admin_put_user(name, password, user.tags)?;
-        tracing::info!("Successfully changed password for user '{name}'");
-        Ok(())
-    }
-
-    /// Replaces the tags of a user that is there.
-    pub fn admin_set_user_tags(&self, name: &str, tags: Vec<String>) -> Result<(), AdminError> {
-        self.admin_get_user(name).ok_or(AdminError::NotFound)?;
-        let shown = tags.join(", ");
-        self.admin_put_user(name, NewPassword::Unchanged, tags)?;
-        tracing::info!("Successfully set user tags for user '{name}' to [{shown}]");
-        Ok(())
+            Ok(Created(created))
+        })
     }
 
     /// Deletes a user with its permissions; its connections are closed with 320.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::{AdminError, Created};
+use super::error::{AdminError, Created, Presence};
 use crate::broker::core::Broker;
 use crate::broker::vhost::{Description, Vhost, queue_kind};
 use crate::definitions::rows::VhostRow;
@@ -81,6 +81,30 @@ impl Broker {
 
     /// Adds a host or changes what is said of it.
     pub fn admin_put_vhost(&self, name: &str, change: VhostChange) -> Result<Created, AdminError> {
+        self.change_vhost(name, change, Presence::Either)
+    }
+
+    /// Adds a host; one that is there is left as it is.
+    pub fn admin_add_vhost(&self, name: &str, change: VhostChange) -> Result<Created, AdminError> {
+        match self.change_vhost(name, change, Presence::New) {
+            Err(AdminError::NotFound) => Ok(Created(false)),
+            ended => ended,
+        }
+    }
+
+    /// Changes what is said of a host that is there.
+    pub fn admin_amend_vhost(&self, name: &str, change: VhostChange) -> Result<(), AdminError> {
+        self.change_vhost(name, change, Presence::Known).map(|_| ())
+    }
+
+    /// One change under the lock of hosts. A host whose presence is not as asked is left alone:
+    /// `NotFound`.
+    fn change_vhost(
+        &self,
+        name: &str,
+        change: VhostChange,
+        asked: Presence,
+    ) -> Result<Created, AdminError> {
         if let Some(kind) = change.default_queue_type.as_deref()
             && queue_kind(kind).is_none()
             && !kind.is_empty()
@@ -91,6 +115,9 @@ impl Broker {
         }
         let _one_at_a_time = self.vhost_change.lock();
         let known = self.vhost(name.as_bytes());
+        if !asked.allows(known.is_none()) {
+            return Err(AdminError::NotFound);
+        }
         let old = known.as_ref().map(|vhost| vhost.description());
         let mut description = old.as_deref().cloned().unwrap_or_default();
         if let Some(text) = change.description {

@@ -1,6 +1,7 @@
 //! The broker without sockets: routing, remembered routes, and what becomes of dead letters.
 
 mod admin;
+mod amend;
 mod at_least_once;
 mod browse;
 mod checkpoints;

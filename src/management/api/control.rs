@@ -14,6 +14,7 @@ use crate::broker::alarms::resident_memory;
 use crate::config::parse_size;
 use crate::management::auth::Administrator;
 use crate::management::body::Body;
+use crate::management::gate::Identity;
 use crate::management::operations::{Amount, Operations};
 use crate::management::{Api, ApiError, Caller, SharedApi};
 
@@ -53,15 +54,17 @@ fn require_operator(caller: &Caller) -> Result<(), ApiError> {
 
 async fn node(State(api): State<SharedApi>, _: Administrator) -> Result<Json<Value>, ApiError> {
     let node = &api.settings.node;
-    Ok(Json(json!({
-        "name": api.node.name,
-        "cluster_name": api.cluster_name(),
-        "pid": std::process::id(),
-        "version": env!("CARGO_PKG_VERSION"),
-        "product_name": node.product_name,
-        "product_version": node.product_version,
-        "uptime_s": api.started.elapsed().as_secs(),
-    })))
+    let identity = Identity {
+        name: api.node.name.clone(),
+        product_name: node.product_name.clone(),
+        product_version: node.product_version.clone(),
+        started: api.started,
+    };
+    let mut facts = identity.facts("running");
+    if let Some(map) = facts.as_object_mut() {
+        map.insert("cluster_name".to_owned(), api.cluster_name().into());
+    }
+    Ok(Json(facts))
 }
 
 async fn status(State(api): State<SharedApi>, _: Administrator) -> Result<Json<Value>, ApiError> {

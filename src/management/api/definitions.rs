@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::broker::admin::{Scope, Writer};
 use crate::management::answer;
@@ -25,6 +25,7 @@ pub fn routes() -> Router<SharedApi> {
             "/api/definitions/{vhost}",
             get(export_vhost).post(import_vhost),
         )
+        .route("/api/leveret/imports", get(imports))
 }
 
 fn exported(api: &Api, scope: Scope<'_>) -> Option<Value> {
@@ -132,6 +133,22 @@ async fn import_vhost(
     put(&api, &caller, text, Some(vhost)).await
 }
 
+/// How far the imports under way have come.
+async fn imports(State(api): State<SharedApi>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    caller.require_administrator()?;
+    let all = api.broker.imports.all();
+    let shown = all.iter().map(|import| {
+        let progress = import.progress();
+        json!({
+            "source": import.source,
+            "done": progress.done,
+            "total": progress.total,
+            "elapsed_ms": u64::try_from(import.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    });
+    Ok(Json(shown.collect()))
+}
+
 /// All of the file or none of it.
 async fn put(
     api: &SharedApi,
@@ -148,23 +165,11 @@ async fn put(
                 default_vhost: &shared.settings.defaults.vhost,
             },
         };
-        shared
-            .broker
-            .import_definitions(&text, scope, &by, &mut |progress| {
-                tracing::debug!(
-                    "definitions: {} of {} objects",
-                    progress.done,
-                    progress.total
-                );
-            })
+        let source = "definitions over HTTP";
+        shared.broker.import_in_sight(&text, scope, &by, source)
     };
     match answer::aside(work).await? {
-        Ok(warnings) => {
-            for warning in warnings {
-                tracing::warn!("definitions: {warning}");
-            }
-            answer::done(&api.broker).await
-        }
+        Ok(()) => answer::done(&api.broker).await,
         Err(failure) if failure.is_not_json() => Err(ApiError::bad_request("failed_to_parse_json")),
         Err(failure) => Err(ApiError::bad_request(failure.to_string())),
     }

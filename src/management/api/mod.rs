@@ -1,6 +1,7 @@
 //! The resources of the API, one file each: `routes` names the paths, below them the handlers.
 
 pub mod aliveness;
+pub mod amend;
 pub mod auth_attempts;
 pub mod bindings;
 mod certificates;

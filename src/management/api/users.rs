@@ -107,7 +107,7 @@ pub(super) fn tags(value: &Value) -> Result<Vec<String>, ApiError> {
 }
 
 /// The password a body asks for: in the clear, as a hash, or none.
-fn password(body: &Body) -> Result<NewPassword, ApiError> {
+pub(super) fn password(body: &Body) -> Result<NewPassword, ApiError> {
     let algorithm = match body.text("hashing_algorithm")? {
         None => HashingAlgorithm::default(),
         Some(name) => {

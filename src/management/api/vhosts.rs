@@ -98,6 +98,17 @@ async fn one(
     Ok(Json(listing.columns.apply(Value::Object(fields))))
 }
 
+/// What a body says of a virtual host.
+pub(super) fn change(body: &Body) -> Result<VhostChange, ApiError> {
+    Ok(VhostChange {
+        description: body.text("description")?.map(str::to_owned),
+        tags: body.get("tags").map(tags).transpose()?,
+        default_queue_type: body.text("default_queue_type")?.map(str::to_owned),
+        tracing: body.boolean("tracing")?,
+        protected: body.boolean("protected_from_deletion")?,
+    })
+}
+
 async fn replace(
     State(api): State<SharedApi>,
     Administrator(caller): Administrator,
@@ -105,14 +116,7 @@ async fn replace(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     short("vhost", &name)?;
-    let change = VhostChange {
-        description: body.text("description")?.map(str::to_owned),
-        tags: body.get("tags").map(tags).transpose()?,
-        default_queue_type: body.text("default_queue_type")?.map(str::to_owned),
-        tracing: body.boolean("tracing")?,
-        protected: body.boolean("protected_from_deletion")?,
-    };
-    let created = api.broker.admin_put_vhost(&name, change)?;
+    let created = api.broker.admin_put_vhost(&name, change(&body)?)?;
     if created.0 && !caller.operator {
         api.broker
             .admin_put_permissions(&name, caller.name(), CREATOR)?;

@@ -72,6 +72,11 @@ fn store(api: &Api, out: &mut Exposition) {
             space.live,
         ),
         (
+            "large_bodies_bytes",
+            "Octets of large bodies in files of their own.",
+            journal.bodies().map_or(0, |bodies| bodies.octets()),
+        ),
+        (
             "log_unsynced_bytes",
             "Octets that wait to be written and synced.",
             log.pending_bytes() as u64,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::spool::Spooling;
 use super::tx::Transaction;
 use crate::broker::connections::CountedChannel;
 use crate::broker::observe::channel_stats::ChannelStats;
@@ -28,6 +29,8 @@ pub(super) struct Channel {
     pub closing: bool,
     pub mode: Mode,
     pub content: Option<Content>,
+    /// Where its content goes as it arrives, if that is large.
+    pub spool: Option<Spooling>,
     pub unacked: Unacked,
     /// The limit for consumers to come (`basic.qos` without global).
     pub prefetch: u32,

@@ -100,6 +100,7 @@ impl Session {
         if let Some(state) = self.channels.get_mut(&channel) {
             state.closing = true;
             state.content = None;
+            state.spool = None;
         }
         self.end_channels(&[channel]);
         encode::close(self.out.buffer(), channel, error);
@@ -168,6 +169,7 @@ impl Session {
         for state in self.channels.values_mut() {
             state.closing = true;
             state.content = None;
+            state.spool = None;
         }
         self.end_channels(&channels);
         self.channels.clear();

@@ -176,6 +176,7 @@ impl Session {
     /// The end of a batch of octets: everything gathered takes effect, and what that brought us
     /// is written.
     pub(super) fn end_batch(&mut self) {
+        self.push_spools();
         self.flush();
         self.write_mail(false);
     }

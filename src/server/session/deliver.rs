@@ -51,8 +51,9 @@ impl Session {
             let mut mail = self.reclaim_mail();
             self.inbox.take(&mut mail);
             self.mail = mail;
-            // The ring that was just taken may have been the log's.
+            // The ring that was just taken may have been the log's, or told of a body's end.
             self.release_confirms();
+            self.publish_arrived();
             emptied = true;
         }
     }

@@ -275,6 +275,7 @@ impl Session {
             {
                 content.header(header.properties, header.body_size);
             }
+            self.begin_spool(channel, header.properties, header.body_size);
         });
         let result = result.and_then(|()| self.finish_content(channel));
         result.or_else(|error| self.fail(channel, error.caused_by((60, 40))))

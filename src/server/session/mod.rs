@@ -23,6 +23,7 @@ mod repeat;
 mod returns;
 mod routes;
 mod settle;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -54,6 +55,7 @@ use log::LogName;
 use properties::PropertiesMemo;
 use repeat::Repeat;
 use routes::RouteCache;
+use spool::Arrived;
 
 /// What every session of a node is told.
 #[derive(Debug)]
@@ -186,6 +188,10 @@ pub struct Session {
     told_blocked: bool,
     /// Octets left of a body frame whose start has been taken in.
     body_rest: Option<frames::BodyRest>,
+    /// Channels whose content goes to files as it arrives.
+    spooling: Vec<u16>,
+    /// A content that is complete and not written yet; nothing more is read before it is.
+    arrived: Option<Arrived>,
     /// The peer, as the log calls it.
     name: LogName,
 }
@@ -245,6 +251,8 @@ impl Session {
             stopped: false,
             wrote_body: false,
             body_rest: None,
+            spooling: Vec::new(),
+            arrived: None,
             name,
         }
     }

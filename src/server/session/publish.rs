@@ -24,13 +24,13 @@ const ADOPTED_FROM: usize = 64 * 1024;
 
 /// One complete publish.
 #[derive(Clone, Copy)]
-struct Message<'a> {
-    route: &'a [u8],
-    mandatory: bool,
-    properties: &'a [u8],
+pub(super) struct Message<'a> {
+    pub route: &'a [u8],
+    pub mandatory: bool,
+    pub properties: &'a [u8],
     /// BCC keys, as in [`Record::hidden`].
-    hidden: &'a [u8],
-    body: &'a [u8],
+    pub hidden: &'a [u8],
+    pub body: &'a [u8],
 }
 
 impl Session {
@@ -87,6 +87,10 @@ impl Session {
         let Some(content) = state.content.take() else {
             return Ok(());
         };
+        if let Some(spool) = state.spool.take() {
+            self.end_spool(channel, content, spool);
+            return Ok(());
+        }
         let mandatory = content.mandatory;
         let record = content.into_record();
         if record.len() < ADOPTED_FROM {
@@ -161,7 +165,7 @@ impl Session {
         self.publish_slowly(channel, message, expected)
     }
 
-    fn publish_slowly(
+    pub(super) fn publish_slowly(
         &mut self,
         channel: u16,
         message: Message<'_>,
@@ -300,7 +304,7 @@ impl Session {
     }
 
     /// Checks the publish and finds its route, in RabbitMQ's order of refusals.
-    fn examine(
+    pub(super) fn examine(
         &mut self,
         channel: u16,
         message: Message<'_>,
@@ -364,7 +368,7 @@ impl Session {
 }
 
 /// True for a message to the address of a waiting requester.
-fn is_reply(message: Message<'_>) -> bool {
+pub(super) fn is_reply(message: Message<'_>) -> bool {
     let (exchange, key) = hot::split_route(message.route);
     exchange.is_empty() && crate::broker::reply_to::is_reply_name(key)
 }

@@ -26,13 +26,16 @@ impl Session {
     fn is_held_up(&self) -> bool {
         let broker = &self.broker;
         let journal = &broker.journal;
-        journal.holds_up(&self.inbox) || broker.pressure.holds_up(journal, &self.inbox)
+        journal.holds_up(&self.inbox)
+            || broker.pressure.holds_up(journal, &self.inbox)
+            || self.is_spool_full()
     }
 
-    /// True unless an alarm blocks this publisher.
+    /// True unless an alarm blocks this publisher, or its last publish is not written yet.
     #[inline]
     pub(super) fn wants_read_now(&self) -> bool {
         let blocked = self.publisher && self.broker.alarms.reason().is_some();
+        let blocked = blocked || self.arrived.is_some();
         !(blocked && self.phase == Phase::Running)
     }
 
@@ -68,6 +71,7 @@ impl Session {
             self.phase = Phase::Done;
             return;
         }
+        self.publish_arrived();
         self.release_confirms();
         self.write_mail(false);
         self.flush_settles();

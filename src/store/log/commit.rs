@@ -256,6 +256,12 @@ impl Log {
         }
     }
 
+    /// Looks whether the disk has more free space than its reserve.
+    pub fn has_room(&self) -> bool {
+        self.check_space();
+        !self.space_low()
+    }
+
     /// Sets the free octets below which the disk is low, and looks at once.
     pub fn set_reserve_bytes(&self, octets: u64) {
         self.reserve_bytes.store(octets, Ordering::Relaxed);

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use super::definitions::Found;
 use super::report::{LostIn, Report, Torn};
 use super::rows::{self, Item};
 use super::{Kinds, Progress};
 use crate::definitions::rows::QueueRow;
-use crate::message::Home;
+use crate::message::BODY_FILE;
 use crate::message::record::{PREFIX, Record};
 use crate::store::StoreError;
-use crate::store::batch::{self, Fact};
+use crate::store::batch;
+use crate::store::bodies;
 use crate::store::checkpoint::{self, AwayRow, MessageRow, Row};
 use crate::store::io::RealDisk;
 use crate::store::log::{Position, Replayed, Survey};
 use crate::store::pages::{self, PagesRead};
-use crate::store::replay::{FoundLevel, Replay};
+use crate::store::replay::{FoundLevel, IsThere, Replay};
 
 /// A queue's priority.
 type LevelKey = (u64, u8);
@@ -26,6 +26,8 @@ type LevelKey = (u64, u8);
 pub(super) struct Examined {
     pub report: Report,
     pub survey: Survey,
+    /// The log's folder.
+    disk: RealDisk,
     pub definitions: Found,
     /// What the log was read from on: the checkpoint's position, or zero.
     pub from: Position,
@@ -115,12 +117,17 @@ pub(super) fn examine(
     if !bad.is_empty() {
         salvage(&survey, kinds, from, &bad, &mut index.replay, progress)?;
     }
+    let rebuilds = index.position.is_none();
+    let mut is_there = |file, _, sum| match rebuilds {
+        true => bodies::is_there(&disk, file, sum),
+        false => Ok(true),
+    };
     survey.replay(
         from,
         &mut |done, total| progress("what the log says of messages", done, total),
         &mut |entry| {
             if entry.kind == kinds.batch {
-                take_batch(&mut index.replay, entry, &|_| true);
+                take_batch(&mut index.replay, entry, &|_| true, &mut is_there);
             }
             Ok(())
         },
@@ -129,6 +136,7 @@ pub(super) fn examine(
         hole: survey.last_hole(from),
         report,
         survey,
+        disk,
         definitions,
         from,
         replay: index.replay,
@@ -277,30 +285,19 @@ fn log_file(number: u32) -> String {
 }
 
 /// Takes in the facts of a batch that `wanted` wants, of a queue and the priority.
-fn take_batch(replay: &mut Replay, entry: &Replayed<'_>, wanted: &dyn Fn(LevelKey) -> bool) {
-    let start = batch::records_start(entry.payload);
-    let home = Home {
-        file: Arc::clone(entry.file),
-        offset: entry.payload_offset.saturating_add(start),
-    };
-    let size = |offset: u32| {
-        let record = entry.payload.get(start.saturating_add(offset) as usize..);
-        let len = record.and_then(<[u8]>::first_chunk::<4>);
-        len.map_or(0, |len| u32::from_le_bytes(*len))
-    };
-    let visit = |fact: Fact| {
-        let (queue, id) = match fact {
-            Fact::Placed { queue, id, .. } | Fact::Returned { queue, id, .. } => (queue, id),
-            Fact::Settled { queue, first, .. } => (queue, first),
-            Fact::Moved { queue, from, .. } => (queue, from),
-            Fact::Delivered { queue, up_to } => (queue, up_to),
-        };
-        if wanted((queue, crate::queue::MessageId::from_raw(id).priority())) {
-            replay.take(fact, &home, size);
-        }
-    };
-    // That it can be read was seen before.
-    let _ = batch::read(entry.payload, visit);
+fn take_batch(
+    replay: &mut Replay,
+    entry: &Replayed<'_>,
+    wanted: &dyn Fn(LevelKey) -> bool,
+    is_there: IsThere<'_>,
+) {
+    // That it can be read was seen before; whether a large body's file is there is looked at with
+    // its message.
+    let _ = replay.take_entry(
+        entry,
+        &|queue, priority| wanted((queue, priority)),
+        is_there,
+    );
 }
 
 /// Fills the places of pages that are lost with what the log says of their messages. They come back
@@ -319,7 +316,12 @@ fn salvage(
         &mut |done, total| progress("the log for lost pages", done, total),
         &mut |entry| {
             if entry.kind == kinds.batch && entry.position < below {
-                take_batch(&mut old, entry, &|key| bad.contains_key(&key));
+                take_batch(
+                    &mut old,
+                    entry,
+                    &|key| bad.contains_key(&key),
+                    &mut |_, _, _| Ok(true),
+                );
             }
             Ok(())
         },
@@ -402,7 +404,7 @@ impl Examined {
         let mut delivered = level.delivered;
         if let Some(hole) = self.hole {
             let early = level.messages.iter();
-            let early = early.filter(|found| Position::new(found.file, found.offset) < hole);
+            let early = early.filter(|found| is_before(found.file, found.offset, hole));
             let pages = level
                 .away
                 .iter()
@@ -469,14 +471,19 @@ impl Examined {
             return Ok(());
         }
         self.report.messages += 1;
-        let at = Position::new(row.file, row.offset);
-        lost.uncertain += u64::from(self.hole.is_some_and(|hole| at < hole));
+        let early = self
+            .hole
+            .filter(|hole| is_before(row.file, row.offset, *hole));
+        lost.uncertain += u64::from(early.is_some());
         keep(Live::Message(row))
     }
 
     /// True when the record of a message is whole and the one that the index means.
     fn is_readable(&mut self, row: &MessageRow) -> Result<bool, StoreError> {
         let at = Position::new(row.file, row.offset);
+        if row.file & BODY_FILE != 0 {
+            return self.is_whole_body(row);
+        }
         if !self.survey.files.contains_key(&row.file) {
             if self.told.insert(row.file) {
                 let what = "it is missing, and messages lie in it";
@@ -503,6 +510,28 @@ impl Examined {
         }
         Ok(size == Some(row.size) && whole(len))
     }
+}
+
+impl Examined {
+    /// True when the file of a large body is what was written.
+    fn is_whole_body(&mut self, row: &MessageRow) -> Result<bool, StoreError> {
+        match bodies::verify(&self.disk, row.file, row.size) {
+            Ok(()) => Ok(true),
+            Err(error @ StoreError::Damaged { .. }) => {
+                if self.told.insert(row.file) {
+                    note(&mut self.report, "log/", &error);
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// True for what may have been told before the hole; where a large body's file was told of is not
+/// known.
+fn is_before(file: u32, offset: u32, hole: Position) -> bool {
+    file & BODY_FILE != 0 || Position::new(file, offset) < hole
 }
 
 /// Numbers that no message gets after a part of the log is lost: far more than any log tells of.

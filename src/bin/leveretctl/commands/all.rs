@@ -1,8 +1,8 @@
 //! The tables of the commands together.
 
 use super::{
-    access, connections, definitions, flags, limits, lists, parameters, policies, queues, settings,
-    startup, status, users, vhosts,
+    access, application, checks, connections, definitions, flags, inspect, limits, lists,
+    parameters, policies, queues, settings, startup, status, users, vhosts,
 };
 use crate::spec::Spec;
 
@@ -26,6 +26,9 @@ const TABLES: &[&[Spec]] = &[
     flags::COMMANDS,
     settings::COMMANDS,
     startup::COMMANDS,
+    application::COMMANDS,
     status::COMMANDS,
+    inspect::COMMANDS,
+    checks::COMMANDS,
     crate::top::COMMANDS,
 ];

@@ -1,10 +1,14 @@
 //! Definitions to and from files.
 
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use hyper::Method;
+use serde_json::Value;
 
+use crate::client::Client;
 use crate::context::Context;
 use crate::failure::{DATA, Failure, UNAVAILABLE};
 use crate::progress::Progress;
@@ -12,6 +16,9 @@ use crate::spec::{Answer, Group, Opt, Spec, Takes};
 
 /// A definitions file beyond this is not read: the broker takes no more on its socket.
 const FILE_MAX: u64 = leveret::limits::OPERATOR_BODY_BYTES as u64;
+
+/// How often an import's progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The commands of this file.
 pub const COMMANDS: &[Spec] = &[
@@ -153,9 +160,9 @@ fn import_definitions(context: &Context) -> Result<Answer, Failure> {
         let text = format!("Failed to deserialise input (format: JSON) (error: {error})");
         return Err(Failure::refused(DATA, text));
     }
-    let progress = Progress::spinner("importing definitions");
-    let reply = context.send(Method::POST, "/api/definitions", body)?;
-    drop(progress);
+    let reply = in_sight(context, || {
+        context.send(Method::POST, "/api/definitions", body)
+    })?;
     if !reply.is_done() {
         return Err(Failure::refused(DATA, reply.reason()));
     }
@@ -165,6 +172,48 @@ fn import_definitions(context: &Context) -> Result<Answer, Failure> {
     Ok(Answer::DoneSaying(
         "Successfully imported definitions.".to_owned(),
     ))
+}
+
+/// Shows on a terminal how far the broker is with an import while `import` waits for it.
+fn in_sight<T>(
+    context: &Context,
+    import: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    if !std::io::stderr().is_terminal() {
+        return import();
+    }
+    let folder = context.data_dir();
+    let (ended, end) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || watch(&folder, &end));
+        let done = import();
+        drop(ended);
+        done
+    })
+}
+
+/// Draws until the other end of `end` is gone. That nothing can be drawn is no failure.
+fn watch(folder: &Path, end: &mpsc::Receiver<()>) {
+    let Ok(client) = Client::new(folder, None) else {
+        return;
+    };
+    let progress = Progress::objects();
+    while end.recv_timeout(LOOK_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let answer = client.send(Method::GET, "/api/leveret/imports", Vec::new(), None);
+        let imports = answer.ok().and_then(|reply| reply.json().ok());
+        if let Some((done, total)) = imports.as_ref().and_then(newest) {
+            progress.set("importing definitions", done, total);
+        }
+    }
+}
+
+/// How far the import has come that began last, and how far it has to come.
+fn newest(imports: &Value) -> Option<(u64, u64)> {
+    let import = imports.as_array()?.last()?;
+    let total = import.get("total")?.as_u64()?;
+    let done = import.get("done")?.as_u64()?;
+    // The file is still being read.
+    (total > 0).then_some((done, total))
 }
 
 fn read_all(source: impl Read) -> Result<Vec<u8>, Failure> {
@@ -181,7 +230,20 @@ fn read_all(source: impl Read) -> Result<Vec<u8>, Failure> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn the_newest_import_is_shown_once_its_length_is_known() {
+        let import = |done: u64, total: u64| json!({ "done": done, "total": total });
+        assert_eq!(
+            newest(&json!([import(1, 2), import(30, 400)])),
+            Some((30, 400))
+        );
+        assert_eq!(newest(&json!([import(0, 0)])), None);
+        assert_eq!(newest(&json!([])), None);
+    }
 
     #[test]
     fn an_export_replaces_the_file_and_is_for_its_owner() {

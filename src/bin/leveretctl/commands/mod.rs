@@ -2,9 +2,13 @@
 
 mod access;
 mod all;
+mod application;
+mod checks;
 mod connections;
 mod definitions;
+mod facts;
 mod flags;
+mod inspect;
 mod json;
 mod limits;
 mod lists;

@@ -10,7 +10,7 @@ use super::json::integer;
 use crate::client::NoAnswer;
 use crate::context::Context;
 use crate::failure::{Failure, SOFTWARE, UNAVAILABLE};
-use crate::spec::{Answer, Group, Opt, Spec, Takes};
+use crate::spec::{Answer, Group, Needs, Opt, Spec, Takes};
 
 /// How often a node or process that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -26,13 +26,15 @@ pub const COMMANDS: &[Spec] = &[
         "Waits for the broker to start on the target node",
         await_startup,
     )
-    .takes("[--timeout <timeout>]", 0, 0),
+    .takes("[--timeout <timeout>]", 0, 0)
+    .needs(Needs::Nothing),
     Spec::new(
         "ping",
         Group::Monitoring,
         "Checks that the node answers its operator",
         ping,
-    ),
+    )
+    .needs(Needs::Nothing),
     Spec::new(
         "shutdown",
         Group::Nodes,
@@ -40,12 +42,14 @@ pub const COMMANDS: &[Spec] = &[
         shutdown,
     )
     .takes("[--wait] [--timeout <timeout>]", 0, 0)
+    .needs(Needs::Nothing)
     .options(&[
         Opt::flag("wait", "wait for the process to end, as is the rule"),
         Opt::flag("no-wait", "do not wait for the process to end"),
     ]),
     Spec::new("stop", Group::Nodes, "Stops the broker", stop)
         .takes("[--idempotent] [<pidfile>]", 0, 1)
+        .needs(Needs::Nothing)
         .options(&[Opt::flag(
             "idempotent",
             "return success if target node is not running (cannot be contacted)",
@@ -61,6 +65,7 @@ pub const COMMANDS: &[Spec] = &[
         wait,
     )
     .takes("[<pidfile>] [--pid|-P <pid>] [--timeout <timeout>]", 0, 1)
+    .needs(Needs::Nothing)
     .options(&[Opt::value("pid", Takes::Integer, "operating system PID to monitor").short('P')])
     .details(&[("<pidfile>", "PID file path")]),
 ];
@@ -101,10 +106,27 @@ impl Patience {
 
 fn await_startup(context: &Context) -> Result<Answer, Failure> {
     let patience = Patience::of(context, START_WITHIN);
-    while !context.is_up()? {
-        patience.wait(context)?;
-    }
+    await_broker(context, &patience, || Ok(()))?;
     Ok(Answer::Done)
+}
+
+/// Waits until the broker runs. One that an operator has stopped does not start by itself.
+/// `look` may give up between two looks.
+fn await_broker(
+    context: &Context,
+    patience: &Patience,
+    look: impl Fn() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    loop {
+        look()?;
+        match context.state()?.as_deref() {
+            Some("running") => return Ok(()),
+            Some("stopped") => {
+                return Err(Failure::refused(UNAVAILABLE, "rabbit_is_not_running"));
+            }
+            _ => patience.wait(context)?,
+        }
+    }
 }
 
 fn ping(context: &Context) -> Result<Answer, Failure> {
@@ -162,11 +184,13 @@ fn wait(context: &Context) -> Result<Answer, Failure> {
     context.banner(&format!(
         "Waiting for erlang distribution on node '{node}' while OS process '{pid}' is running"
     ));
+    let still_runs = || match is_running(pid) {
+        true => Ok(()),
+        false => Err(Failure::refused(UNAVAILABLE, "process_not_running")),
+    };
     loop {
-        if !is_running(pid) {
-            return Err(Failure::refused(UNAVAILABLE, "process_not_running"));
-        }
-        if context.is_up()? {
+        still_runs()?;
+        if context.state()?.is_some() {
             break;
         }
         patience.wait(context)?;
@@ -175,6 +199,7 @@ fn wait(context: &Context) -> Result<Answer, Failure> {
     context.banner(&format!(
         "Waiting for applications 'rabbit_and_plugins' to start on node '{node}'"
     ));
+    await_broker(context, &patience, still_runs)?;
     context.banner(&format!(
         "Applications 'rabbit_and_plugins' are running on node '{node}'"
     ));
@@ -199,7 +224,7 @@ fn wait_for_end(context: &Context, pid: i64) -> Result<(), Failure> {
 }
 
 fn stop(context: &Context) -> Result<Answer, Failure> {
-    if context.flag("idempotent") && !context.is_up()? {
+    if context.flag("idempotent") && context.state()?.is_none() {
         let node = context.known_name();
         return Ok(Answer::DoneSaying(format!(
             "Node {node} is no longer running"

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::facts::{Facts, listener_line};
 use super::flags;
 use super::json::{integer, text};
-use crate::client::path;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::help::heading;
@@ -37,99 +37,6 @@ pub const COMMANDS: &[Spec] = &[
         status,
     ),
 ];
-
-/// What the pages are made of.
-struct Facts {
-    name: String,
-    node: Value,
-    overview: Value,
-    own: Value,
-}
-
-impl Facts {
-    fn read(context: &Context) -> Result<Self, Failure> {
-        let name = context.node()?;
-        Ok(Self {
-            node: context.read(&path(&["nodes", &name]))?,
-            overview: context.read("/api/overview")?,
-            own: context.read("/api/leveret/status")?,
-            name,
-        })
-    }
-
-    fn listeners(&self) -> Vec<Value> {
-        let listeners = self.overview.get("listeners").and_then(Value::as_array);
-        listeners
-            .into_iter()
-            .flatten()
-            .map(|listener| {
-                json!({
-                    "interface": interface(text(listener, "ip_address")),
-                    "node": self.name,
-                    "port": listener.get("port"),
-                    "protocol": text(listener, "protocol"),
-                    "purpose": purpose(text(listener, "protocol")),
-                })
-            })
-            .collect()
-    }
-
-    fn alarms(&self) -> Vec<String> {
-        let mut alarms = Vec::new();
-        for (key, what) in [
-            ("mem_alarm", "Memory"),
-            ("disk_free_alarm", "Free disk space"),
-        ] {
-            if self.node.get(key) == Some(&Value::Bool(true)) {
-                alarms.push(format!("{what} alarm on node {}", self.name));
-            }
-        }
-        alarms
-    }
-
-    fn strings(&self, key: &str) -> Vec<String> {
-        let list = self.node.get(key).and_then(Value::as_array);
-        list.into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn total(&self, key: &str) -> i64 {
-        integer(&self.own, key)
-    }
-}
-
-/// An IPv6 address stands in brackets.
-fn interface(address: &str) -> String {
-    match address.contains(':') {
-        true => format!("[{address}]"),
-        false => address.to_owned(),
-    }
-}
-
-fn purpose(protocol: &str) -> &'static str {
-    match protocol {
-        "amqp" => "AMQP 0-9-1",
-        "amqp/ssl" => "AMQP 0-9-1 over TLS",
-        "http" => "HTTP API",
-        "https" => "HTTP API over TLS (HTTPS)",
-        "http/prometheus" => "Prometheus exporter API over HTTP",
-        "https/prometheus" => "Prometheus exporter API over TLS (HTTPS)",
-        _ => "",
-    }
-}
-
-fn listener_line(listener: &Value) -> String {
-    format!(
-        "nterface: {}, port: {}, protocol: {}, purpose: {}",
-        text(listener, "interface"),
-        integer(listener, "port"),
-        text(listener, "protocol"),
-        text(listener, "purpose"),
-    )
-}
 
 /// 10^9 octets, as RabbitMQ rounds them.
 fn gigabytes(octets: i64) -> String {
@@ -453,11 +360,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_and_addresses_are_written_as_rabbitmqctl_writes_them() {
+    fn amounts_are_written_as_rabbitmqctl_writes_them() {
         assert_eq!(gigabytes(0), "0.0 gb");
         assert_eq!(gigabytes(50_000_000), "0.05 gb");
         assert_eq!(gigabytes(10_110_605_721), "10.1106 gb");
-        assert_eq!(interface("::"), "[::]");
-        assert_eq!(interface("127.0.0.1"), "127.0.0.1");
     }
 }

@@ -115,26 +115,16 @@ fn password(context: &Context, at: usize) -> Result<String, Failure> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// The user, where there is one of that name.
-fn find(context: &Context, name: &str) -> Result<Option<Value>, Failure> {
-    let reply = context.get(&path(&["users", name]))?;
-    if reply.is_missing() {
-        return Ok(None);
-    }
-    if !reply.is_done() {
-        return Err(reply.failure());
-    }
-    reply.json().map(Some)
-}
-
 fn unknown(name: &str) -> Failure {
     Failure::refused(NO_USER, format!("User \"{name}\" does not exist"))
 }
 
-fn put(context: &Context, name: &str, body: &Value) -> Result<(), Failure> {
-    let reply = context.call(Method::PUT, &path(&["users", name]), body)?;
-    if reply.is_done() {
-        return Ok(());
+/// Changes one thing about a user in a single operation; `Ok(false)` where there is none.
+fn amend(context: &Context, name: &str, what: &str, body: &Value) -> Result<bool, Failure> {
+    let path = path(&["leveret", "users", name, what]);
+    let reply = context.call(Method::PUT, &path, body)?;
+    if reply.is_missing() || reply.is_done() {
+        return Ok(reply.is_done());
     }
     Err(reply.failure())
 }
@@ -144,16 +134,19 @@ fn add_user(context: &Context) -> Result<Answer, Failure> {
     let name = context.word(0);
     context.banner(&format!("Adding user \"{name}\" ..."));
     let password = password(context, 1)?;
-    if find(context, name)?.is_some() {
-        let text = format!("User \"{name}\" already exists");
-        return Err(Failure::refused(SOFTWARE, text));
-    }
     let body = if context.flag("pre-hashed-password") {
         json!({ "password_hash": password, "tags": [] })
     } else {
         json!({ "password": password, "tags": [] })
     };
-    put(context, name, &body)?;
+    let reply = context.call(Method::PUT, &path(&["leveret", "users", name]), &body)?;
+    if !reply.is_done() {
+        return Err(reply.failure());
+    }
+    if reply.status != StatusCode::CREATED {
+        let text = format!("User \"{name}\" already exists");
+        return Err(Failure::refused(SOFTWARE, text));
+    }
     Ok(Answer::DoneSaying(
         "Done. Don't forget to grant the user permissions to some virtual hosts! \
          See 'leveretctl help set_permissions' to learn more."
@@ -166,28 +159,20 @@ fn change_password(context: &Context) -> Result<Answer, Failure> {
     let name = context.word(0);
     context.banner(&format!("Changing password for user \"{name}\" ..."));
     let password = password(context, 1)?;
-    let user = find(context, name)?.ok_or_else(|| unknown(name))?;
-    put(
-        context,
-        name,
-        &json!({ "password": password, "tags": tags(&user) }),
-    )?;
-    Ok(Answer::Done)
+    match amend(context, name, "password", &json!({ "password": password }))? {
+        true => Ok(Answer::Done),
+        false => Err(unknown(name)),
+    }
 }
 
 fn clear_password(context: &Context) -> Result<Answer, Failure> {
     name_given(context)?;
     let name = context.word(0);
     context.banner(&format!("Clearing password for user \"{name}\" ..."));
-    let Some(user) = find(context, name)? else {
-        return Err(no_such_user(name));
-    };
-    put(
-        context,
-        name,
-        &json!({ "password_hash": "", "tags": tags(&user) }),
-    )?;
-    Ok(Answer::Done)
+    match amend(context, name, "password", &json!({ "password_hash": "" }))? {
+        true => Ok(Answer::Done),
+        false => Err(no_such_user(name)),
+    }
 }
 
 /// As RabbitMQ tells it where it passes its own error on.
@@ -222,14 +207,10 @@ fn set_user_tags(context: &Context) -> Result<Answer, Failure> {
         "Setting tags for user \"{name}\" to [{}] ...",
         wanted.join(", ")
     ));
-    let user = find(context, name)?.ok_or_else(|| unknown(name))?;
-    let mut body = json!({ "password_hash": text(&user, "password_hash"), "tags": wanted });
-    let algorithm = text(&user, "hashing_algorithm");
-    if let (false, Some(map)) = (algorithm.is_empty(), body.as_object_mut()) {
-        map.insert("hashing_algorithm".to_owned(), algorithm.into());
+    match amend(context, name, "tags", &json!({ "tags": wanted }))? {
+        true => Ok(Answer::Done),
+        false => Err(unknown(name)),
     }
-    put(context, name, &body)?;
-    Ok(Answer::Done)
 }
 
 fn authenticate_user(context: &Context) -> Result<Answer, Failure> {

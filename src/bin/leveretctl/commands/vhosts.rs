@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use super::json::{plain, rows, tags, text};
+use super::json::{plain, rows, tags};
 use crate::client::path;
 use crate::context::Context;
 use crate::failure::{DATA, Failure, SOFTWARE};
@@ -90,10 +90,12 @@ pub const COMMANDS: &[Spec] = &[
     .takes("[--vhost <vhost>]", 0, 0),
 ];
 
-fn put(context: &Context, name: &str, body: &Value) -> Result<Answer, Failure> {
-    let reply = context.call(Method::PUT, &path(&["vhosts", name]), body)?;
-    if reply.is_done() {
-        return Ok(Answer::Done);
+/// Changes one thing about a host in a single operation; `Ok(false)` where there is none.
+fn amend(context: &Context, name: &str, body: &Value) -> Result<bool, Failure> {
+    let path = path(&["leveret", "vhosts", name]);
+    let reply = context.call(Method::PATCH, &path, body)?;
+    if reply.is_missing() || reply.is_done() {
+        return Ok(reply.is_done());
     }
     Err(reply.failure())
 }
@@ -112,10 +114,6 @@ fn find(context: &Context, name: &str) -> Result<Option<Value>, Failure> {
 fn add_vhost(context: &Context) -> Result<Answer, Failure> {
     let name = context.word(0);
     context.banner(&format!("Adding vhost \"{name}\" ..."));
-    if find(context, name)?.is_some() {
-        // RabbitMQ leaves it as it is and is content.
-        return Ok(Answer::Done);
-    }
     let mut body = Map::new();
     for (option, key) in [
         ("description", "description"),
@@ -126,7 +124,13 @@ fn add_vhost(context: &Context) -> Result<Answer, Failure> {
             body.insert(key.to_owned(), value.into());
         }
     }
-    put(context, name, &Value::Object(body))
+    // One that is there is left as it is, and that is fine, as for RabbitMQ.
+    let path = path(&["leveret", "vhosts", name]);
+    let reply = context.call(Method::PUT, &path, &Value::Object(body))?;
+    if reply.is_done() {
+        return Ok(Answer::Done);
+    }
+    Err(reply.failure())
 }
 
 fn delete_vhost(context: &Context) -> Result<Answer, Failure> {
@@ -158,14 +162,6 @@ fn list_vhosts(context: &Context) -> Result<Answer, Failure> {
     Ok(Answer::Rows(rows))
 }
 
-/// What a virtual host says about itself, to be given back with a change.
-fn metadata(vhost: &Value) -> Value {
-    json!({
-        "description": text(vhost, "description"),
-        "tags": tags(vhost),
-    })
-}
-
 fn set_vhost_tags(context: &Context) -> Result<Answer, Failure> {
     let name = context.word(0);
     let wanted = context.words().get(1..).unwrap_or_default();
@@ -173,15 +169,11 @@ fn set_vhost_tags(context: &Context) -> Result<Answer, Failure> {
         "Setting tags for virtual host \"{name}\" to [{}] ...",
         wanted.join(", ")
     ));
-    let Some(vhost) = find(context, name)? else {
-        let text = format!("Virtual host \"{name}\" does not exist");
-        return Err(Failure::refused(DATA, text));
-    };
-    let mut body = metadata(&vhost);
-    if let Some(map) = body.as_object_mut() {
-        map.insert("tags".to_owned(), wanted.into());
+    if amend(context, name, &json!({ "tags": wanted }))? {
+        return Ok(Answer::Done);
     }
-    put(context, name, &body)
+    let text = format!("Virtual host \"{name}\" does not exist");
+    Err(Failure::refused(DATA, text))
 }
 
 fn restart_vhost(context: &Context) -> Result<Answer, Failure> {
@@ -207,14 +199,9 @@ fn trace(context: &Context, on: bool) -> Result<Answer, Failure> {
         false => ("Stopping", "disabled"),
     };
     context.banner(&format!("{verb} tracing for vhost \"{vhost}\" ..."));
-    let Some(known) = find(context, vhost)? else {
+    if !amend(context, vhost, &json!({ "tracing": on }))? {
         return Err(Failure::no_vhost(vhost));
-    };
-    let mut body = metadata(&known);
-    if let Some(map) = body.as_object_mut() {
-        map.insert("tracing".to_owned(), on.into());
     }
-    put(context, vhost, &body)?;
     Ok(Answer::DoneSaying(format!(
         "Trace {state} for vhost {vhost}"
     )))

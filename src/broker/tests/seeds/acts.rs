@@ -12,16 +12,18 @@ use crate::amqp::hot::join_route;
 use crate::broker::batch::{Batch, Refusals};
 use crate::broker::cleaner::clean;
 use crate::broker::exchange::ExchangeSpec;
+use crate::broker::inbox::Inbox;
 use crate::broker::journal::draft_ops;
 use crate::broker::keeper::put_away;
 use crate::broker::shared_queue::{QueueSpec, SharedQueue};
 use crate::broker::tests::stage::{long, table};
 use crate::exchange::{Binding, Destination, ExchangeType};
 use crate::ids::Name;
-use crate::message::Record;
+use crate::message::{Record, record};
 use crate::queue::settle::{SettleRun, Settlement};
 use crate::queue::{Effects, Incoming, MessageId, QueueArguments, QueueKind};
 use crate::store::batch::Draft;
+use crate::store::bodies::{Progress, Step};
 
 /// Queues that are always there; each that dead-letters has a queue for that of its own.
 pub const QUEUES: [&str; 9] = [
@@ -50,6 +52,8 @@ pub enum Planted {
     SilentDelivery,
     /// A dead letter leaves its source with one entry and reaches its target with another.
     SplitDeath,
+    /// The log names a large body that is written and not synced.
+    UnsyncedBody,
 }
 
 /// The one who does it.
@@ -158,7 +162,8 @@ impl Actor {
     fn serve(&mut self, world: &World, what: u32) {
         self.now += self.rng.random_range(0..20);
         match what {
-            0..28 => self.publish(world),
+            0..27 => self.publish(world),
+            27 => self.publish_large(world),
             28..30 => self.burst(world),
             30..52 => self.take(world),
             52..66 => self.settle(world),
@@ -236,6 +241,63 @@ impl Actor {
         let mut batch = Batch::default();
         for _ in 0..self.rng.random_range(1..5) {
             self.add(&mut batch, &targets, persistent);
+        }
+        self.flush(world, batch);
+    }
+
+    /// A body that goes to a file of its own, in pieces. Some publishers go away before its end.
+    fn publish_large(&mut self, world: &World) {
+        let bodies = world.broker.journal.bodies().unwrap();
+        let fan = ["fan.1", "fan.2"].map(|name| world.queue(name).unwrap());
+        let targets = match self.rng.random_range(0..4) {
+            0 => fan.to_vec(),
+            1 => vec![world.queue("quorum").unwrap()],
+            2 => vec![world.queue("priority").unwrap()],
+            _ => vec![world.queue("plain").unwrap()],
+        };
+        let mut body = self.next_name.to_le_bytes().to_vec();
+        self.next_name += 1;
+        body.resize(8 + self.rng.random_range(1_000..9_000), 7);
+        let size = u32::try_from(body.len()).unwrap();
+        let mut octets = Vec::new();
+        let route = join_route(b"", b"k");
+        record::start(&mut octets, &route, &[0x10, 0, 2], &[], body.len());
+        record::mark_sealed(&mut octets, 0);
+        octets.extend_from_slice(&body);
+        let mut spool = bodies.begin(size, true, Arc::<Inbox>::default());
+        for piece in octets.chunks(self.rng.random_range(200..3_000)) {
+            spool.push(piece.to_vec());
+            if self.rng.random_bool(0.1) {
+                drop(world.log.step());
+            }
+            match self.rng.random_range(0..30) {
+                0 => return,
+                1..15 => drop(bodies.step()),
+                _ => {}
+            }
+        }
+        spool.finish(self.planted != Planted::UnsyncedBody);
+        while bodies.step().is_ok_and(|step| step == Step::Done) {}
+        // Of a body whose end the disk did not take nobody is told.
+        if spool.progress() == Progress::Arriving {
+            return;
+        }
+        let file = spool.home().file.number;
+        world.large.borrow_mut().insert(file, self.next_name - 1);
+        let mut batch = Batch::default();
+        batch.set_logged(true);
+        batch.adopt_away(spool.chunk());
+        for queue in &targets {
+            let message = Incoming {
+                offset: 0,
+                size,
+                priority: self.rng.random_range(0..6),
+                ttl_ms: u64::MAX,
+                publish: 0,
+                persistent: true,
+                forced: false,
+            };
+            batch.push(queue, message);
         }
         self.flush(world, batch);
     }
@@ -368,6 +430,8 @@ impl Actor {
     fn make_room(&mut self, world: &World) {
         let queue = self.some_queue(world);
         queue.shed(true);
+        let bodies = world.broker.journal.bodies();
+        drop(bodies.unwrap().sweep());
         drop(put_away(&world.broker, &queue, true));
     }
 }

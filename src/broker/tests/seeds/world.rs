@@ -15,6 +15,7 @@ use crate::broker::recovery::{Disks, recover};
 use crate::broker::shared_queue::SharedQueue;
 use crate::broker::vhost::Vhost;
 use crate::definitions::Recovery;
+use crate::message::Body;
 use crate::queue::block::State;
 use crate::queue::{MessageId, QueueKind, level};
 use crate::store::io::sim::SimDisk;
@@ -71,6 +72,9 @@ pub struct World {
     pub log: Arc<Log>,
     pub keeper: RefCell<Work>,
     pub requests: Receiver<Request>,
+    /// The names of messages that lie in files of their own, by file: a disk without power cannot be
+    /// asked.
+    pub large: RefCell<BTreeMap<u32, u64>>,
 }
 
 impl World {
@@ -108,6 +112,7 @@ impl World {
             log: recovered.log,
             keeper: RefCell::new(Work::new(disks.index, YOUNG)),
             broker,
+            large: RefCell::default(),
         })
     }
 
@@ -172,7 +177,11 @@ impl World {
             }
         });
         for (raw, meta, body) in found {
-            let name = known(raw).or_else(|| {
+            let large = match &body {
+                Body::Stored(home) => self.large.borrow().get(&home.file.number).copied(),
+                Body::Held(..) => None,
+            };
+            let name = known(raw).or(large).or_else(|| {
                 let (chunk, offset) = self.broker.journal.fetch(&body, meta.size).ok()?;
                 let name = chunk.record(offset).body.first_chunk()?;
                 Some(u64::from_le_bytes(*name))

@@ -276,6 +276,42 @@ fn a_checkpoint_that_is_gone_is_made_up_for_by_the_log() {
 }
 
 #[test]
+fn a_large_body() {
+    let mut store = Store::filled(20);
+    store.publish_large(20);
+    store.publish_large(21);
+    store.checkpoint(0..22, 0);
+    store.publish_large(22);
+    store.publish_large(23);
+    store.publish(24..30);
+    store.kill();
+    assert!(store.check().is_sound());
+    assert_eq!(store.started(), but(30, &[]));
+    store.kill();
+    // One that the checkpoint names, and one that the log tells of behind it.
+    store.flip_record(21, 60);
+    let name = store.homes[&23].file.name();
+    fs::remove_file(store.folder.path().join("log").join(&name)).unwrap();
+    let report = store.check();
+    let damaged: Vec<&str> = report.damage.iter().map(|d| d.file.as_str()).collect();
+    let other = format!("log/{}", store.homes[&21].file.name());
+    assert_eq!(damaged, [other, format!("log/{name}")]);
+    repaired(&mut store, &but(30, &[21, 23]));
+}
+
+#[test]
+fn a_large_body_that_is_gone_was_acknowledged_where_the_checkpoint_is_gone_too() {
+    let mut store = Store::filled(3);
+    store.publish_large(3);
+    store.publish(4..6);
+    store.kill();
+    let name = store.homes[&3].file.name();
+    fs::remove_file(store.folder.path().join("log").join(&name)).unwrap();
+    assert!(store.check().is_sound());
+    assert_eq!(store.check().messages, 5);
+}
+
+#[test]
 fn a_page() {
     let mut store = Store::filled(200);
     store.settle(0, 20);

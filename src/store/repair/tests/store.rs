@@ -13,17 +13,18 @@ use crate::definitions::rows::QueueRow;
 use crate::definitions::state::State;
 use crate::definitions::{Recovery, snapshot};
 use crate::ids::Name;
-use crate::message::{Chunk, Home, Record};
+use crate::message::{Chunk, Home, Record, record};
 use crate::queue::level::Shown;
 use crate::queue::{Arriving, block::Block, page};
-use crate::store::batch::{self, Draft};
+use crate::store::batch::Draft;
+use crate::store::bodies::{Bodies, Step};
 use crate::store::checkpoint;
 use crate::store::io::{Disk, RealDisk};
 use crate::store::pages::Pages;
 use crate::store::repair::{self, Kinds, Outcome, Report};
 use crate::store::replay::{Places, Replay};
 use crate::store::{
-    AwayRow, CheckpointWriter, Entry, Log, LogOptions, MessageRow, Position, StoreError,
+    AwayRow, CheckpointWriter, Entry, Log, LogOptions, MessageRow, Position, StoreError, Wake,
 };
 
 pub const KINDS: Kinds = Kinds {
@@ -33,6 +34,12 @@ pub const KINDS: Kinds = Kinds {
 
 /// The queue.
 pub const QUEUE: u64 = 7;
+
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(&self) {}
+}
 
 pub struct Store {
     pub folder: TempDir,
@@ -121,6 +128,29 @@ impl Store {
             self.append(Entry::local(KINDS.batch, head, data));
             self.homes.insert(number, chunk.home().unwrap().clone());
         }
+    }
+
+    /// Publishes a message whose record lies in a file of its own.
+    pub fn publish_large(&mut self, number: u64) {
+        let bodies = Bodies::open(self.log_disk()).unwrap();
+        let mut data = Vec::new();
+        record::start(&mut data, b"\0\x06orders", &[0, 0], &[], 100);
+        record::mark_sealed(&mut data, 0);
+        data.extend_from_slice(format!("{number:0100}").as_bytes());
+        let mut spool = bodies.begin(100, true, Arc::new(Nobody));
+        spool.push(data);
+        spool.finish(true);
+        while bodies.step().unwrap() == Step::Done {}
+        let chunk = spool.chunk();
+        let mut draft = Draft::default();
+        draft.set_chunk(&chunk);
+        draft.placed(QUEUE, number, u64::MAX, [0u32].into_iter());
+        self.append(Entry::local(KINDS.batch, draft.finish().0, None));
+        self.homes.insert(number, spool.home());
+    }
+
+    fn log_disk(&self) -> Arc<dyn Disk> {
+        Arc::new(RealDisk::new(self.folder.path().join("log")))
     }
 
     pub fn settle(&self, first: u64, len: u32) {
@@ -218,7 +248,7 @@ impl Store {
     /// Flips an octet of a message's record, `by` from its first.
     pub fn flip_record(&self, number: u64, by: i64) {
         let home = &self.homes[&number];
-        let file = format!("log/{:010}.log", home.file.number);
+        let file = format!("log/{}", home.file.name());
         self.flip(&file, u64::from(home.offset).strict_add_signed(by));
     }
 
@@ -273,19 +303,15 @@ impl Store {
                 let replayed = definitions.replay(entry.index, entry.payload);
                 return replayed.map_err(|error| StoreError::Refused(error.to_string()));
             }
-            let start = batch::records_start(entry.payload);
-            let home = Home {
-                file: Arc::clone(entry.file),
-                offset: entry.payload_offset + start,
-            };
-            batch::read(entry.payload, |fact| found.take(fact, &home, |_| 100)).unwrap();
-            Ok(())
+            found.take_entry(entry, &|_, _| true, &mut |_, _, _| Ok(true))
         })?;
+        let bodies = Bodies::open(self.log_disk()).unwrap();
         definitions.finish().unwrap().0.close();
         let places = Places {
             files: log
                 .files()
                 .into_iter()
+                .chain(bodies.files())
                 .map(|(f, _)| (f.number, f))
                 .collect(),
             pages: stored.into_iter().map(|page| (page.place, page)).collect(),
@@ -301,7 +327,11 @@ impl Store {
                         let delivered = meta.redelivered || number < level.delivered_below();
                         shown.push((number, delivered));
                         let home = home.unwrap();
-                        let octets = log.read(&home.file, home.offset, 200).unwrap();
+                        let octets = match home.file.is_body() {
+                            true => bodies.read(home.file.number, home.offset, 200),
+                            false => log.read(&home.file, home.offset, 200),
+                        };
+                        let octets = octets.unwrap();
                         let record = Record::read(&octets).unwrap();
                         assert_eq!(record.body, format!("{number:0100}").as_bytes());
                     }

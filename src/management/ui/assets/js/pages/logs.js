@@ -40,8 +40,6 @@ export function Logs() {
   useEffect(() => {
     let next = 1;
     const stream = new EventSource(address(view === 'events' ? 'events' : 'logs'));
-    setLines([]);
-    setState('connecting');
     const flush = () => { if (waiting.current.length) { const fresh = waiting.current; waiting.current = []; setLines((before) => [...before, ...fresh].slice(-KEPT)); } };
     const take = (event) => { waiting.current.push({ id: next++, ...(event.type === 'event' ? readEvent : read)(event.data) }); if (waiting.current.length > KEPT) waiting.current.shift(); };
     const timer = setInterval(flush, 200);
@@ -51,12 +49,14 @@ export function Logs() {
     stream.addEventListener('event', take);
     return () => { stream.close(); clearInterval(timer); waiting.current = []; };
   }, [view]);
+  // What is said of the one stream must not be shown for the other.
+  const look = (other) => { if (other !== view) { setView(other); setLines([]); setState('connecting'); } };
   const shown = useMemo(() => lines.filter((l) => (view === 'events' || rank(l.level) >= rank(level)) && (!text || l.text.toLowerCase().includes(text.toLowerCase()))), [lines, level, text, view]);
   useEffect(() => { if (!held) box.current?.scrollTo(0, box.current.scrollHeight); }, [shown, held]);
   const words = { open: view === 'events' ? 'Connected: what happens from now on appears here.' : 'Connected: lines appear as they are written.', connecting: 'Connecting …', closed: 'The broker does not send its log here. It needs the tag "administrator".' };
   return html`<${Head} title="Live log" />
     <section class="panel flush" aria-label="Log"><div class="toolbar">
-      <div class="chips" role="group" aria-label="What is shown">${Object.entries(VIEWS).map(([id, label]) => html`<button type="button" class="chip" key=${id} aria-pressed=${id === view} onClick=${() => setView(id)}>${label}</button>`)}</div>
+      <div class="chips" role="group" aria-label="What is shown">${Object.entries(VIEWS).map(([id, label]) => html`<button type="button" class="chip" key=${id} aria-pressed=${id === view} onClick=${() => look(id)}>${label}</button>`)}</div>
       <label class="check">From level <select disabled=${view === 'events'} value=${level} onChange=${(e) => setLevel(e.target.value)}>${LEVELS.map((l) => html`<option key=${l} value=${l} selected=${l === level}>${l}</option>`)}</select></label>
       <label><span class="hidden-text">Search the log</span><input type="search" placeholder="Search the log" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
       <button type="button" class="button small" aria-pressed=${held} onClick=${() => setHeld(!held)}>${held ? 'Follow' : 'Hold'}</button>
