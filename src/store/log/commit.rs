@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use super::buffer::{Buffer, Pending, Rest, octets_pending};
-use super::files::{Files, LogFile, SPARES_MAX, retire};
-use super::format::{PAYLOAD_MAX, log_name};
+use super::files::{Files, LogFile, SPARES_LOW, SPARES_MAX, retire};
+use super::format::{PAYLOAD_MAX, log_name, spare_name};
 use super::groups::Groups;
 use super::meter::Meter;
 use super::options::{Entry, LogOptions, Wake};
@@ -315,9 +315,14 @@ impl Log {
     pub fn recycle(&self, below: Position, named: &BTreeSet<u32>) -> Result<(), StoreError> {
         // The file that the durable end lies in is the newest that is known to be whole.
         let below = below.file.min(self.durable_position().file);
+        let most = match self.space_low() {
+            true => SPARES_LOW,
+            false => SPARES_MAX,
+        };
+        self.remove_spares(most)?;
         let mut free = self.files.lock().unneeded(below, named).into_iter();
         while let Some((number, file)) = free.next() {
-            let keep = self.files.lock().spares.len() < SPARES_MAX;
+            let keep = self.files.lock().spares.len() < most;
             let usual = self.options.segment_bytes.into();
             let retired = retire(self.disk.as_ref(), number, keep, usual);
             let mut files = self.files.lock();
@@ -332,6 +337,25 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Removes spares until `most` are left.
+    fn remove_spares(&self, most: usize) -> Result<(), StoreError> {
+        loop {
+            let spare = {
+                let mut files = self.files.lock();
+                match files.spares.len() > most {
+                    true => files.spares.pop(),
+                    false => None,
+                }
+            };
+            let Some(spare) = spare.map(spare_name) else {
+                return Ok(());
+            };
+            self.disk
+                .remove(&spare)
+                .map_err(|error| StoreError::io("remove", spare, error))?;
+        }
     }
 
     /// Calls `callback` once if the log fails, or now if it has failed. After that nothing becomes

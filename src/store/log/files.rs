@@ -16,6 +16,9 @@ use crate::store::io::{Disk, DiskFile};
 /// frees at once: one that is missing is filled with zeros before it is used, and written twice.
 pub(super) const SPARES_MAX: usize = 3;
 
+/// The same while the disk is low: what is given back lets publishers go on.
+pub(super) const SPARES_LOW: usize = 1;
+
 /// A file of the log.
 #[derive(Clone)]
 pub(super) struct LogFile {
