@@ -131,3 +131,34 @@ fn a_deleted_source_takes_its_dead_with_it() {
     assert_eq!(stage.must_get("dead").body, "alive");
     assert!(stage.get("dead").is_none());
 }
+
+#[test]
+fn it_ends_with_the_exchange_that_a_policy_named() {
+    let stage = Stage::new();
+    let arguments = [
+        ("x-queue-type", long("quorum")),
+        ("x-overflow", long("reject-publish")),
+        ("x-max-length", Value::I32(1)),
+    ];
+    stage.queue("q", &arguments);
+    let keys = serde_json::json!({
+        "dead-letter-exchange": "nowhere",
+        "dead-letter-strategy": "at-least-once",
+    });
+    let broker = &stage.broker;
+    let put = broker.admin_put_policy(
+        false,
+        "/",
+        "dlx",
+        "^q",
+        "queues",
+        keys.as_object().unwrap(),
+        0,
+    );
+    put.unwrap();
+    stage.put("q", "body");
+    stage.reject("q");
+    assert!(is_full(&stage));
+    broker.admin_delete_policy(false, "/", "dlx").unwrap();
+    run_timer_until(&stage, || !is_full(&stage));
+}

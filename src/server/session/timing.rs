@@ -216,6 +216,8 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
 
     use super::*;
     use crate::amqp::Table;
@@ -272,5 +274,26 @@ mod tests {
         assert!(session.has_work());
         session.on_mail();
         assert!(!session.has_work(), "all of it was taken");
+    }
+
+    #[test]
+    fn who_waits_for_the_log_is_woken_behind_a_full_output() {
+        struct Count(AtomicU32);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let session = session();
+        let count = Arc::new(Count(AtomicU32::new(0)));
+        let waker = Arc::clone(&count).into();
+        session.inbox.register(&waker);
+        session.inbox.ring();
+        // The task has been woken and cannot take its mail.
+        session.inbox.register(&waker);
+        session.inbox.ring();
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        crate::store::log::Wake::wake(session.inbox.as_ref());
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
     }
 }
