@@ -19,6 +19,9 @@ use crate::config::LogRotation;
 /// How often is looked whether the file is still where it was: who moves it need not say so.
 const LOOK_EVERY_US: i64 = 1_000_000;
 
+/// How long a file that cannot be put aside goes on before that is tried again.
+const TRY_AGAIN_US: i64 = 60_000_000;
+
 /// The file. Moments are in microseconds since the epoch.
 #[derive(Debug)]
 pub struct RotatingFile {
@@ -33,6 +36,8 @@ pub struct RotatingFile {
     /// When it is put aside by the calendar.
     due_us: i64,
     looked_us: i64,
+    /// Not put aside before this: it could not be a moment ago.
+    wait_us: i64,
     /// Compresses the file that was put aside last.
     compressing: Option<JoinHandle<()>>,
 }
@@ -63,6 +68,8 @@ impl RotatingFile {
         at_us: i64,
     ) -> io::Result<Self> {
         let (file, metadata) = open(&path)?;
+        // Of a compression that was cut short.
+        let _ = remove(&with_ending(&path, ".0.gz.part"));
         let since_us = match metadata.len() {
             0 => at_us,
             _ => written_us(&metadata).unwrap_or(at_us),
@@ -76,6 +83,7 @@ impl RotatingFile {
             zone,
             due_us: i64::MAX,
             looked_us: at_us,
+            wait_us: i64::MIN,
             compressing: None,
         };
         file.due_after(since_us);
@@ -87,7 +95,8 @@ impl RotatingFile {
         &self.path
     }
 
-    /// Appends whole lines at `at_us`, after putting the file aside if it is full or due.
+    /// Appends whole lines at `at_us`, after putting the file aside if it is full or due. Where that
+    /// cannot be done it goes on in the file, and tries again in a while.
     pub fn write(&mut self, lines: &[u8], at_us: i64) -> io::Result<()> {
         // A clock that was set back makes no difference but for a look.
         if (at_us - self.looked_us).abs() >= LOOK_EVERY_US {
@@ -95,8 +104,10 @@ impl RotatingFile {
             self.look()?;
         }
         let full = self.rotation.size.is_some_and(|max| self.size >= max);
-        if full || at_us >= self.due_us {
-            self.put_aside(at_us)?;
+        let due = full || at_us >= self.due_us;
+        if due && at_us >= self.wait_us && !self.is_compressing() && self.put_aside(at_us).is_err()
+        {
+            self.wait_us = at_us + TRY_AGAIN_US;
         }
         self.file.write_all(lines)?;
         self.size += lines.len() as u64;
@@ -128,11 +139,14 @@ impl RotatingFile {
 
     /// Puts the file aside at `at_us` if that is its own to do, and opens it again.
     pub fn rotate(&mut self, at_us: i64) -> io::Result<()> {
-        if self.rotation.size.is_some() || self.rotation.date.is_some() {
-            self.put_aside(at_us)
-        } else {
-            self.reopen()
+        if self.rotation.size.is_none() && self.rotation.date.is_none() {
+            return self.reopen();
         }
+        if self.is_compressing() {
+            let why = "the file that was put aside last is still being compressed";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, why));
+        }
+        self.put_aside(at_us)
     }
 
     /// `FILE` becomes `FILE.0`, `FILE.0` becomes `FILE.1`; the last goes. Compressed ones have `.gz`
@@ -140,28 +154,49 @@ impl RotatingFile {
     fn put_aside(&mut self, at_us: i64) -> io::Result<()> {
         self.finish_compressing();
         self.due_after(at_us);
-        match self.rotation.count {
-            0 => std::fs::remove_file(&self.path)?,
-            count => {
-                // The last is replaced by the one before it, whichever form either has.
-                for ending in ["", ".gz"] {
-                    remove(&self.numbered(count - 1, ending))?;
-                }
-                for number in (0..count - 1).rev() {
-                    for ending in ["", ".gz"] {
-                        let from = self.numbered(number, ending);
-                        if from.exists() {
-                            std::fs::rename(from, self.numbered(number + 1, ending))?;
-                        }
-                    }
-                }
-                std::fs::rename(&self.path, self.numbered(0, ""))?;
-                if self.rotation.compress {
-                    self.compress();
+        if !std::fs::symlink_metadata(&self.path)?.is_file() {
+            // A link or a pipe is somebody else's to replace.
+            return self.reopen();
+        }
+        let Some(last) = self.rotation.count.checked_sub(1) else {
+            std::fs::remove_file(&self.path)?;
+            return self.reopen();
+        };
+        // What can fail for good comes first, before an older file is gone for it.
+        let aside = with_ending(&self.path, ".aside");
+        if aside.exists() {
+            self.file_away(&aside, last)?;
+        }
+        std::fs::rename(&self.path, &aside)?;
+        self.reopen()?;
+        self.file_away(&aside, last)?;
+        if self.rotation.compress {
+            self.compress();
+        }
+        Ok(())
+    }
+
+    /// Makes `aside` the newest of those that were put aside, of which `last` is the oldest.
+    fn file_away(&self, aside: &Path, last: u32) -> io::Result<()> {
+        // The last is replaced by the one before it, whichever form either has.
+        for ending in ["", ".gz"] {
+            remove(&self.numbered(last, ending))?;
+        }
+        for number in (0..last).rev() {
+            for ending in ["", ".gz"] {
+                let from = self.numbered(number, ending);
+                if from.exists() {
+                    std::fs::rename(from, self.numbered(number + 1, ending))?;
                 }
             }
         }
-        self.reopen()
+        std::fs::rename(aside, self.numbered(0, ""))
+    }
+
+    /// True while the file that was put aside last is being compressed.
+    fn is_compressing(&self) -> bool {
+        let thread = self.compressing.as_ref();
+        thread.is_some_and(|thread| !thread.is_finished())
     }
 
     fn due_after(&mut self, at_us: i64) {
@@ -214,10 +249,17 @@ fn remove(path: &Path) -> io::Result<()> {
 /// Under another name until it is whole, so that no half of a file passes for one.
 fn compress(from: &Path, to: &Path) -> io::Result<()> {
     let partial = with_ending(to, ".part");
-    let mut out = GzEncoder::new(File::create(&partial)?, Compression::default());
-    io::copy(&mut File::open(from)?, &mut out)?;
-    out.finish()?;
-    std::fs::rename(&partial, to)?;
+    let whole = || {
+        let mut out = GzEncoder::new(File::create(&partial)?, Compression::default());
+        io::copy(&mut File::open(from)?, &mut out)?;
+        out.finish()?.sync_all()?;
+        std::fs::rename(&partial, to)
+    };
+    if let Err(error) = whole() {
+        // Mostly for want of room, which the rest of the broker needs.
+        let _ = remove(&partial);
+        return Err(error);
+    }
     std::fs::remove_file(from)
 }
 
@@ -366,8 +408,8 @@ mod tests {
         let mut file = file(folder.path(), rotation);
         for line in ["one\n", "two\n", "three\n"] {
             file.write(line.as_bytes(), 0).unwrap();
+            file.finish_compressing();
         }
-        drop(file);
         let expected = [
             ("x.log", "three\n"),
             ("x.log.0.gz", "two\n"),
@@ -375,6 +417,41 @@ mod tests {
             ("x.log.2", "from before\n"),
         ];
         expect(folder.path(), &expected);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_aside_goes_on_and_costs_no_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nothing can be renamed to a folder that is not empty.
+        std::fs::create_dir_all(folder.path().join("x.log.aside/full")).unwrap();
+        std::fs::write(folder.path().join("x.log.0"), "older\n").unwrap();
+        let mut file = file(folder.path(), by_size(4, 3));
+        file.write(b"one\n", 0).unwrap();
+        file.write(b"two\n", 1).unwrap();
+        assert_eq!(text(file.path()), "one\ntwo\n");
+        std::fs::remove_dir_all(folder.path().join("x.log.aside")).unwrap();
+        file.write(b"three\n", 2).unwrap();
+        assert_eq!(text(file.path()), "one\ntwo\nthree\n");
+        file.write(b"four\n", 1 + TRY_AGAIN_US).unwrap();
+        let expected = [
+            ("x.log", "four\n"),
+            ("x.log.0", "one\ntwo\nthree\n"),
+            ("x.log.1", "older\n"),
+        ];
+        expect(folder.path(), &expected);
+    }
+
+    #[test]
+    fn a_link_stays_where_it_is() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let target = elsewhere.path().join("target");
+        std::os::unix::fs::symlink(&target, folder.path().join("x.log")).unwrap();
+        let mut file = file(folder.path(), by_size(4, 3));
+        for line in ["one\n", "two\n"] {
+            file.write(line.as_bytes(), 0).unwrap();
+        }
+        assert_eq!(text(&target), "one\ntwo\n");
+        expect(folder.path(), &[("x.log", "one\ntwo\n")]);
     }
 
     #[test]

@@ -50,8 +50,12 @@ impl Lifecycle {
         }
         self.gate.set(Phase::Booting);
         let (process, gate) = (self.process.clone(), Arc::clone(&self.gate));
-        let started =
-            tokio::task::spawn_blocking(move || App::start(&process, &loaded, &gate)).await;
+        let started = tokio::task::spawn_blocking(move || {
+            // One that failed must not be finished when new messages have come.
+            reset::finish(&process.data_dir)?;
+            App::start(&process, &loaded, &gate)
+        })
+        .await;
         match started.context("the start was cut short").flatten() {
             Ok(app) => {
                 self.app = Some(app);

@@ -19,7 +19,21 @@ const VERSIONS: [&str; 3] = [".next", ".checked", ".repaired"];
 
 /// Deletes the store.
 pub fn begin(folder: &Path) -> anyhow::Result<()> {
-    mark(folder).with_context(|| format!("cannot reset {}", folder.display()))?;
+    let failed = || format!("cannot reset {}", folder.display());
+    for part in PARTS {
+        let path = folder.join(part);
+        anyhow::ensure!(
+            !path.is_symlink(),
+            "{}: {} is a symbolic link; move what it points to into the folder, or empty it by hand",
+            failed(),
+            path.display()
+        );
+    }
+    if let Err(error) = mark(folder) {
+        // Nothing is gone yet, and a mark without a reset would be carried out by a later start.
+        let _ = fs::remove_file(folder.join(MARK));
+        return Err(error).with_context(failed);
+    }
     finish(folder)
 }
 
@@ -87,6 +101,16 @@ mod tests {
         let mut kept = kept.map(str::to_owned);
         kept.sort();
         assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_refused_before_anything_goes() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("index")).unwrap();
+        fs::create_dir(folder.path().join("log")).unwrap();
+        let error = begin(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("index is a symbolic link"), "{error}");
+        assert!(folder.path().join("log").exists() && !folder.path().join(MARK).exists());
     }
 
     #[test]

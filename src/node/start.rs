@@ -100,13 +100,7 @@ pub(super) fn build_broker(settings: &Settings) -> Arc<Broker> {
 pub(super) fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> anyhow::Result<()> {
     let defaults = &settings.defaults;
     if is_new {
-        let change = VhostChange {
-            description: Some("Default virtual host".to_owned()),
-            ..VhostChange::default()
-        };
-        broker
-            .admin_put_vhost(&defaults.vhost, change)
-            .context("default_vhost")?;
+        // What can be wrong comes first: a host alone would make the next start no first one.
         let permissions = Permissions::new(&defaults.configure, &defaults.write, &defaults.read)
             .context("default_permissions")?;
         let password = hash_password(broker.options.hashing, defaults.pass.as_bytes())
@@ -116,6 +110,13 @@ pub(super) fn prepare(broker: &Broker, settings: &Settings, is_new: bool) -> any
             password: Some(password),
             tags: defaults.user_tags.clone(),
         };
+        let change = VhostChange {
+            description: Some("Default virtual host".to_owned()),
+            ..VhostChange::default()
+        };
+        broker
+            .admin_put_vhost(&defaults.vhost, change)
+            .context("default_vhost")?;
         broker.put_user(user, &defaults.vhost, permissions);
     }
     broker.ensure_cluster_id();
