@@ -24,6 +24,10 @@ use crate::store::log::{Log, Position};
 /// How long a checkpoint waits for dead letters that were put off; the next one tries again.
 const PUT_OFF_PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same while others have them all: the keeper has more to do.
+const IN_HAND_PATIENCE: Duration = Duration::from_millis(100);
+const IN_HAND_PAUSE: Duration = Duration::from_millis(1);
+
 /// Writes a checkpoint and lets go of what a start needs no longer. Returns its position, or `None`
 /// where none could be written now. `between` is called wherever others may change things meanwhile:
 /// tests do.
@@ -40,12 +44,13 @@ pub(super) fn write(
     else {
         return Ok(None);
     };
-    let Some((position, ticket)) = at_rest(broker, log)? else {
+    // Bodies that nobody names now neither the rows nor entries behind the position will name, and why
+    // is durable before they count.
+    let bodies = broker.journal.bodies();
+    let unneeded = || bodies.map(|bodies| bodies.unneeded());
+    let Some((position, ticket, unneeded)) = at_rest(broker, log, unneeded)? else {
         return Ok(None);
     };
-    // What nobody names now the rows will not name, and why is durable before they count.
-    let bodies = broker.journal.bodies();
-    let unneeded = bodies.map(|bodies| bodies.unneeded());
     wait_durable(log, ticket)?;
     definitions.durable_to(log.durable());
     definitions.save_snapshot().map_err(|error| match error {
@@ -57,7 +62,7 @@ pub(super) fn write(
     each_durable(broker, |queue| rows.queue(queue, between))?;
     between();
     // What the rows show may have entries that are not synced yet, or are still to come.
-    let Some((_, ticket)) = at_rest(broker, log)? else {
+    let Some((_, ticket, ())) = at_rest(broker, log, || ())? else {
         return Ok(None);
     };
     wait_durable(log, ticket)?;
@@ -75,24 +80,37 @@ pub(super) fn write(
 }
 
 /// The log's position and last ticket at a moment when every change has its entry: nobody is on the
-/// way from one to the other, and no dead letter waits to be told of. `None` when there always was
-/// one.
-fn at_rest(broker: &Broker, log: &Arc<Log>) -> Result<Option<(Position, u64)>, StoreError> {
+/// way from one to the other, and no dead letter waits to be told of; and what `look` sees then. `None`
+/// when there always was one.
+fn at_rest<T>(
+    broker: &Broker,
+    log: &Arc<Log>,
+    look: impl Fn() -> T,
+) -> Result<Option<(Position, u64, T)>, StoreError> {
     let begun = Instant::now();
     loop {
         let found = broker.journal.at_rest(|| {
             let settled = !broker.timer.has_put_off();
-            settled.then(|| (log.position(), log.last_ticket()))
+            settled.then(|| (log.position(), log.last_ticket(), look()))
         });
         if found.is_some() {
             return Ok(found);
         }
-        if begun.elapsed() > PUT_OFF_PATIENCE {
-            tracing::warn!("no checkpoint: dead letters are still being moved");
+        // At the end of the broker nobody else does.
+        let worked = broker.timer.bury_put_off(broker);
+        // Those in others' hands are done soon, or cannot be read for now.
+        let patience = if worked {
+            PUT_OFF_PATIENCE
+        } else {
+            IN_HAND_PATIENCE
+        };
+        if begun.elapsed() > patience {
+            tracing::debug!("no checkpoint now: dead letters are still being moved");
             return Ok(None);
         }
-        // At the end of the broker nobody else does.
-        broker.timer.bury_put_off(broker);
+        if !worked {
+            std::thread::sleep(IN_HAND_PAUSE);
+        }
         if broker.journal.is_congested() {
             wait_durable(log, log.last_ticket())?;
         }

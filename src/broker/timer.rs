@@ -152,10 +152,12 @@ impl Timer {
         self.changed.notify_one();
     }
 
-    /// Works off what was put off.
-    pub(super) fn bury_put_off(&self, broker: &Broker) {
+    /// Works off what was put off; false when nothing was there to be worked off.
+    pub(super) fn bury_put_off(&self, broker: &Broker) -> bool {
         let deaths = std::mem::take(&mut self.agenda.lock().deaths);
+        let worked = !deaths.is_empty();
         self.bury_now(broker, deaths);
+        worked
     }
 
     /// Works off all that was put off, due or not.

@@ -164,7 +164,7 @@ impl RotatingFile {
         };
         // What can fail for good comes first, before an older file is gone for it.
         let aside = with_ending(&self.path, ".aside");
-        if aside.exists() {
+        if aside.is_file() {
             self.file_away(&aside, last)?;
         }
         std::fs::rename(&self.path, &aside)?;

@@ -24,6 +24,12 @@ pub const ALL: &[Scenario] = &[
         large,
     ),
     Scenario::new(
+        "content.large_at_once",
+        "a large body that the queue would not keep goes to the consumer that waits",
+        "features 1.6, TTL and lengths",
+        large_at_once,
+    ),
+    Scenario::new(
         "content.frame_max_differs",
         "a consumer with a small frame-max gets the body of a publisher with a large one, and back",
         "AMQP 0-9-1 4.2.3",
@@ -166,6 +172,32 @@ fn sizes(ctx: &mut Ctx) -> Result {
 fn large(ctx: &mut Ctx) -> Result {
     let (ch, q) = made(ctx)?;
     round_trip(&ch, &q, &Props::persistent(), &bytes(5 << 20)).map(drop)
+}
+
+fn large_at_once(ctx: &mut Ctx) -> Result {
+    let ch = ctx.channel()?;
+    let plain = ctx.queue("plain");
+    ch.declare_with(Queue::new(&plain))?;
+    let short = ctx.queue("short");
+    ch.declare_with(Queue::new(&short).arg("x-message-ttl", 0))?;
+    let narrow = ctx.queue("narrow");
+    ch.declare_with(Queue::new(&narrow).arg("x-max-length-bytes", 1_000))?;
+    let none = ctx.queue("none");
+    ch.declare_with(Queue::new(&none).arg("x-max-length", 0))?;
+    for (q, props) in [
+        (&plain, Props::persistent().expiration("0")),
+        (&short, Props::persistent()),
+        (&narrow, Props::persistent()),
+        (&none, Props::persistent()),
+    ] {
+        ch.consume(q)?;
+        ch.publish_with(&Publish::to_queue(q).props(props).body(bytes(3 << 20)))?;
+        let d = ch.delivery()?;
+        check!(d.body == bytes(3 << 20), "{q}: the body differs");
+        ch.ack(d.tag)?;
+    }
+    ch.sync()?;
+    Ok(())
 }
 
 fn frame_max_differs(ctx: &mut Ctx) -> Result {

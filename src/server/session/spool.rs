@@ -12,6 +12,7 @@ use super::publish::{Message, confirm_publish, incoming, is_reply};
 use super::{Phase, channel::Mode};
 use crate::amqp::properties::Properties;
 use crate::amqp::{AmqpError, ReplyCode};
+use crate::broker::shared_queue::SharedQueue;
 use crate::channel::Content;
 use crate::limits::{LARGE_BODY, SPOOL_FROM, SPOOL_SHARE};
 use crate::message::held::bytes_outside;
@@ -166,7 +167,13 @@ impl Session {
         let (found, asked) = self.examine(channel, message)?;
         let taken = !found.queues.is_empty();
         // Whoever looks into the body or rewrites what stands before it needs it in memory.
-        let looks = asked.special || is_reply(message) || self.is_traced();
+        // So does a queue that would drop it while it is being read back for a consumer.
+        let hasty = asked.ttl_ms == 0
+            || found
+                .queues
+                .iter()
+                .any(|queue| drops_at_once(queue, spool.size()));
+        let looks = asked.special || is_reply(message) || self.is_traced() || hasty;
         if looks || (!taken && message.mandatory) {
             let read = self.broker.journal.read_record(&spool.home(), spool.size());
             let chunk = read.map_err(unreadable)?;
@@ -208,6 +215,16 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// True when a message of `size` octets stays in this queue only if a consumer takes it at once.
+fn drops_at_once(queue: &SharedQueue, size: u32) -> bool {
+    queue.in_force(|settings| {
+        let bytes = settings.max_length_bytes;
+        settings.message_ttl_ms == Some(0)
+            || settings.max_length == Some(0)
+            || bytes.is_some_and(|most| most < size.into())
+    })
 }
 
 fn unreadable(error: StoreError) -> AmqpError {

@@ -1,7 +1,7 @@
 //! One body on its way into its file.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crc32c::crc32c_append;
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ pub(super) struct Writing {
     /// Octets that were written and not synced.
     pub unsynced: AtomicU64,
     progress: AtomicU8,
+    /// Nobody waits for what is still to be done for it.
+    given_up: AtomicBool,
     pub waiter: Arc<dyn Wake>,
 }
 
@@ -43,6 +45,10 @@ impl Writing {
             1 => Progress::Written,
             _ => Progress::Synced,
         }
+    }
+
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
     }
 
     pub fn reached(&self, progress: Progress) {
@@ -59,7 +65,8 @@ pub struct Spool {
     at: u64,
     /// Checksum of the record so far.
     sum: u32,
-    finished: bool,
+    /// All of it has been pushed; the content says whether a sync was asked for.
+    finished: Option<bool>,
     /// Octets of the body.
     size: u32,
 }
@@ -86,13 +93,21 @@ impl Bodies {
                 handle: Mutex::new(None),
                 unsynced: AtomicU64::new(0),
                 progress: AtomicU8::new(Progress::Arriving as u8),
+                given_up: AtomicBool::new(false),
                 waiter,
             }),
             at: HEADER_LEN.into(),
             sum: 0,
-            finished: false,
+            finished: None,
             size,
         }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What became a chunk is written; what did not is nothing any more.
+        self.writing.given_up.store(true, Ordering::Release);
     }
 }
 
@@ -121,10 +136,13 @@ impl Spool {
     /// All octets have been pushed: the record is complete once it is written. Where `sync` says so,
     /// it is synced as well; that may be asked for later.
     pub fn finish(&mut self, sync: bool) {
-        if !self.finished {
-            self.finished = true;
-            self.write(self.sum.to_le_bytes().to_vec());
+        match self.finished {
+            // Who is woken asks again.
+            Some(asked) if asked || !sync => return,
+            Some(_) => {}
+            None => self.write(self.sum.to_le_bytes().to_vec()),
         }
+        self.finished = Some(sync);
         let writing = Arc::clone(&self.writing);
         self.bodies.send(Job::Finish { writing, sync });
     }

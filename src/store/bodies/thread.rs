@@ -33,6 +33,22 @@ pub(super) enum Job {
     Finish { writing: Arc<Writing>, sync: bool },
 }
 
+impl Job {
+    fn writing(&self) -> &Writing {
+        match self {
+            Self::Write { writing, .. } | Self::Finish { writing, .. } => writing,
+        }
+    }
+
+    /// Octets that it writes.
+    fn octets(&self) -> usize {
+        match self {
+            Self::Write { octets, .. } => octets.len(),
+            Self::Finish { .. } => 0,
+        }
+    }
+}
+
 /// What is to be done, oldest first.
 #[derive(Default)]
 pub(super) struct Jobs {
@@ -140,6 +156,8 @@ impl Bodies {
             return Ok(Step::Idle);
         };
         let outcome = match &job {
+            // Nobody waits for what was given up, whether or not there is room for it.
+            job if job.writing().is_given_up() => Ok(Step::Done),
             // What is waiting has no room but the log's reserve, which is for what frees space.
             Job::Write { .. } if self.log.get().is_some_and(|log| !log.has_room()) => {
                 Ok(Step::Full)
@@ -149,8 +167,6 @@ impl Bodies {
                 at,
                 octets,
             } => self.write(writing, *at, octets),
-            // Nobody waits for what was given up.
-            Job::Finish { writing, .. } if Arc::strong_count(writing) == 1 => Ok(Step::Done),
             Job::Finish { writing, sync } => self.finish(writing, *sync),
         };
         let outcome = match outcome {
@@ -163,16 +179,28 @@ impl Bodies {
             outcome => outcome,
         };
         match outcome {
-            Ok(Step::Full) => self.jobs.lock().queue.push_front((job, held)),
+            Ok(Step::Full) => {
+                self.jobs.lock().queue.push_front((job, held));
+                self.forget_given_up();
+            }
             Ok(_) => {
-                if let Job::Write { octets, .. } = &job {
-                    drop(held);
-                    self.count_done(octets.len());
-                }
+                drop(held);
+                self.count_done(job.octets());
             }
             Err(ref error) => self.fail(error.clone()),
         }
         outcome
+    }
+
+    /// Lets go of what was given up, wherever it stands: its files hold room that a full disk needs.
+    fn forget_given_up(&self) {
+        let mut octets = 0;
+        self.jobs.lock().queue.retain(|(job, _)| {
+            let keep = !job.writing().is_given_up();
+            octets += if keep { 0 } else { job.octets() };
+            keep
+        });
+        self.count_done(octets);
     }
 
     /// What could not be written must not be gone on without.
@@ -183,6 +211,9 @@ impl Bodies {
     }
 
     fn count_done(&self, octets: usize) {
+        if octets == 0 {
+            return;
+        }
         let left = self.pending.fetch_sub(octets, Ordering::Relaxed) - octets;
         if left > BODIES_ARRIVING / 2 {
             return;
@@ -195,10 +226,6 @@ impl Bodies {
 
     fn write(&self, writing: &Arc<Writing>, at: u64, octets: &[u8]) -> Result<Step, StoreError> {
         let number = writing.file.stored.number;
-        // The spool has been dropped, and what it wrote is nothing any more.
-        if Arc::strong_count(writing) == 1 {
-            return Ok(Step::Done);
-        }
         let handle = self.handle(writing)?;
         let begun = header(number);
         let first = at == u64::from(HEADER_LEN);

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::batch;
 use crate::store::bodies;
 use crate::store::checkpoint::{self, AwayRow, MessageRow, Row};
-use crate::store::io::RealDisk;
+use crate::store::io::{Disk, RealDisk};
 use crate::store::log::{Position, Replayed, Survey};
 use crate::store::pages::{self, PagesRead};
 use crate::store::replay::{FoundLevel, IsThere, Replay};
@@ -115,7 +115,15 @@ pub(super) fn examine(
     definitions.finish(survey.end().unwrap_or(Position::ZERO), &mut report);
     report.queues = definitions.state.rows::<QueueRow>().count() as u64;
     if !bad.is_empty() {
-        salvage(&survey, kinds, from, &bad, &mut index.replay, progress)?;
+        salvage(
+            &survey,
+            &disk,
+            kinds,
+            from,
+            &bad,
+            &mut index.replay,
+            progress,
+        )?;
     }
     let rebuilds = index.position.is_none();
     let mut is_there = |file, _, sum| match rebuilds {
@@ -304,6 +312,7 @@ fn take_batch(
 /// flagged as delivered: what was acknowledged in files used again since cannot be known.
 fn salvage(
     survey: &Survey,
+    disk: &dyn Disk,
     kinds: Kinds,
     below: Position,
     bad: &HashMap<LevelKey, Vec<(u64, u64)>>,
@@ -320,7 +329,8 @@ fn salvage(
                     &mut old,
                     entry,
                     &|key| bad.contains_key(&key),
-                    &mut |_, _, _| Ok(true),
+                    // Numbers of bodies are given again: what has another sum is another's.
+                    &mut |file, _, sum| bodies::is_there(disk, file, sum),
                 );
             }
             Ok(())

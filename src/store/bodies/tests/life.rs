@@ -174,6 +174,25 @@ fn a_full_disk_is_waited_for_and_a_failing_one_ends_the_log() {
     assert_eq!(spool.progress(), Progress::Synced);
     bodies.verify(spool.home().file.number, 500).unwrap();
 
+    // What is given up waits for no room, and takes none, whatever stands before it.
+    disk.limit(Some(100));
+    let first = {
+        let mut first = begin(&bodies, &[2; 500]);
+        first.push(record(&[2; 500]));
+        first
+    };
+    let mut second = begin(&bodies, &[3; 500]);
+    second.push(record(&[3; 500]));
+    second.finish(true);
+    assert_eq!(bodies.step().unwrap(), Step::Full);
+    drop(second);
+    assert_eq!(bodies.step().unwrap(), Step::Full);
+    assert_eq!(bodies.jobs_left(), 1);
+    drop(first);
+    assert_eq!(bodies.step().unwrap(), Step::Done);
+    assert_eq!(bodies.jobs_left(), 0);
+    disk.limit(None);
+
     let mut lost = begin(&bodies, b"lost");
     lost.push(record(b"lost"));
     lost.finish(true);
